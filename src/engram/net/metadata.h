@@ -1,0 +1,39 @@
+// gRPC metadata: headers and trailers apart from those that the wire itself uses (":path", "te", "grpc-*", "content-type").
+//
+// Names are lower case. Values of names ending in "-bin" are held decoded (raw bytes); the wire does the base64.
+// A plain value type, searched linearly: calls carry a handful.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace engram::net {
+
+struct MetadataEntry {
+  std::string name;
+  std::string value;
+};
+
+class Metadata {
+ public:
+  void Add(std::string_view name, std::string_view value) {
+    entries_.push_back({std::string(name), std::string(value)});
+  }
+  // The first value of that name. The view lives as long as this object is not changed.
+  std::optional<std::string_view> Find(std::string_view name) const {
+    for (const MetadataEntry& e : entries_) {
+      if (e.name == name) return e.value;
+    }
+    return std::nullopt;
+  }
+  const std::vector<MetadataEntry>& entries() const { return entries_; }
+  bool empty() const { return entries_.empty(); }
+  void clear() { entries_.clear(); }
+
+ private:
+  std::vector<MetadataEntry> entries_;
+};
+
+}  // namespace engram::net
