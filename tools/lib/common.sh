@@ -1,0 +1,30 @@
+# Shared by the scripts in tools/ and .ci/; sourced, not run. Goes to the top of the repository, so that every script
+# works from any directory, and closes standard input, so that nothing ever waits for a person.
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # the variables are for the scripts that source this
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$ROOT"
+exec </dev/null
+
+JOBS=$(nproc 2>/dev/null || echo 2)
+
+say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
+
+die() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# Prints the comment at the top of the running script: it is the script's help.
+print_help() {
+  sed -n '2,${/^#/!q;s/^# \{0,1\}//;p}' "$ROOT/$1"
+}
+
+# usage_error SCRIPT ARGUMENT: ends with the exit code of wrong usage.
+usage_error() {
+  printf 'error: unknown argument "%s"\n\n' "$2" >&2
+  print_help "$1" >&2
+  exit 2
+}
