@@ -1,0 +1,115 @@
+// The attempt machine of one routed request (SPEC R4, R6, R8): fed with what happened, it says what to do next.
+//
+// Pure: no I/O, no clock; the driver sends, waits and reports. Not thread-safe: it belongs to the loop that carries the request.
+//
+// Rules, each in one place below:
+//  - Every candidate is tried once before any is tried again; then back-off, at most `tries_per_node_max` tries each.
+//  - A redirect is followed at once if it raises the known version, at most `redirects_max` times.
+//  - A fatal error of the node that was asked is the result; errors are classified by base/error.h alone.
+//  - A write that may have been carried out is repeated (it keeps its request id, so it has one effect); if nothing settles it,
+//    the result is Undetermined, never "failed".
+//  - A try of a read is cut short after `read_try_limit` while another candidate is left.
+#pragma once
+
+#include <optional>
+#include <random>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "engram/base/error.h"
+#include "engram/base/time.h"
+#include "engram/placement/assignment.h"
+#include "engram/routing/backoff.h"
+#include "engram/routing/decision.h"
+
+namespace engram::routing {
+
+struct CallPlanOptions {
+  int tries_per_node_max = 3;
+  int redirects_max = 2;
+  Duration read_try_limit = std::chrono::milliseconds(500);
+  BackoffOptions backoff;
+};
+
+// How one try ended, as the driver saw it.
+struct Outcome {
+  absl::Status status;  // OK ends the plan
+  // True if the node certainly did not begin (refused connection, refused stream): then any error may be tried again.
+  bool not_sent = false;
+  // Of a WrongNode answer: the assignment that the node knows.
+  std::optional<placement::Assignment> redirect;
+};
+
+// One line of `--explain`.
+struct AttemptRecord {
+  NodeId node;
+  std::string outcome;  // "ok", "redirect", "failed", "undetermined"
+  std::string reason;
+  Duration took{};
+};
+
+class CallPlan {
+ public:
+  struct Send {
+    NodeId node;
+    TimePoint deadline;  // of this try
+    int hop;             // 1 for the first node asked, +1 with each redirect
+    Version version;     // of the assignment by which the node was chosen
+  };
+  struct Wait {
+    TimePoint until;  // then call OnTimer
+  };
+  struct Finish {
+    absl::Status status;
+  };
+  using Action = std::variant<Send, Wait, Finish>;
+
+  // `random` must outlive the plan. REQUIRES: decision.candidates is not empty.
+  CallPlan(Operation op, SpaceId space, Decision decision, TimePoint deadline,
+           const CallPlanOptions& options, std::mt19937_64& random);
+
+  Action Start(TimePoint now);
+  // REQUIRES: the last action was Send.
+  Action OnOutcome(const Outcome& outcome, TimePoint now);
+  // REQUIRES: the last action was Wait.
+  Action OnTimer(TimePoint now);
+
+  const std::vector<AttemptRecord>& attempts() const { return attempts_; }
+
+ private:
+  struct Candidate {
+    NodeId node;
+    int tries = 0;
+  };
+
+  Action Next(TimePoint now);
+  Action SendTo(Candidate& candidate, TimePoint now);
+  Action Follow(const Outcome& outcome, TimePoint now);
+  Action GiveUp();
+  Action EndAtDeadline();
+  void Record(const char* outcome, const absl::Status& status, TimePoint now);
+  Candidate* LeastTried();
+  bool OthersUntried(const Candidate& candidate) const;
+  absl::Status Annotated(ErrorCode code, const std::string& message) const;
+
+  const Operation op_;
+  const SpaceId space_;
+  const TimePoint deadline_;
+  const CallPlanOptions& options_;
+  std::mt19937_64& random_;
+
+  std::vector<Candidate> candidates_;
+  Version version_;
+  const char* why_ = "";  // why the current node was chosen
+  int redirects_ = 0;
+  int rounds_ = 0;  // waits so far
+  bool maybe_done_ = false;
+  NodeId asked_;
+  TimePoint asked_at_{};
+  absl::Status last_error_;
+  std::vector<AttemptRecord> attempts_;
+};
+
+}  // namespace engram::routing
