@@ -28,3 +28,20 @@ usage_error() {
   print_help "$1" >&2
   exit 2
 }
+
+# phase NAME COMMAND...: runs the command under a title and says how long it took. Not in a condition: `set -e` must hold.
+phase() {
+  local name=$1 start=$SECONDS
+  shift
+  say "$name"
+  "$@"
+  printf '    %s: %d s\n' "$name" $((SECONDS - start))
+}
+
+# Configures build/ when it never was, or when a preset has changed; anything else the build itself notices.
+configure_dev() {
+  if [[ ! -e build/build.ninja || CMakePresets.json -nt build/build.ninja ]]; then
+    cmake --preset dev --log-level=WARNING
+    touch build/build.ninja
+  fi
+}

@@ -13,7 +13,7 @@ PACKAGES_TESTS=(
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
   python3 python3-grpcio python3-protobuf protobuf-compiler-grpc nghttp2-client
 )
-PACKAGES_CHECKS=(python3 clang clang-format clang-tidy)
+PACKAGES_CHECKS=(python3 clang clang-format clang-tidy shellcheck)
 # Only where there is no node yet: other sources' nodejs packages bring their own npm.
 PACKAGES_NODE=(nodejs npm ca-certificates)
 
