@@ -46,7 +46,9 @@ class ParseLine(unittest.TestCase):
 class Memories(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.memories = run_lines()
+        done = run()
+        cls.memories = [json.loads(line) for line in done.stdout.splitlines()]
+        cls.summary = done.stderr
         cls.by_space = {}
         for memory in cls.memories:
             cls.by_space.setdefault(memory["space"], {})[memory["id"]] = memory
@@ -107,12 +109,14 @@ class Memories(unittest.TestCase):
             wordnet_memories.make_memories(synsets)
 
     def test_summary_counts(self):
-        summary = run().stderr
         links = sum(len(memory["links"]) for memory in self.memories)
-        self.assertIn(f"{len(self.memories)} entries in {len(self.by_space)} spaces, {links} links", summary)
+        self.assertIn(f"{len(self.memories)} entries in {len(self.by_space)} spaces, {links} links", self.summary)
 
 
 class Phrases(unittest.TestCase):
+    def phrases(self, seed):
+        return run_lines("--spaces", "verb.emotion", "--phrases", "50", "--seed", seed)
+
     def test_each_is_of_its_entry_and_of_no_other(self):
         words = {}
         for memory in run_lines():
@@ -126,10 +130,10 @@ class Phrases(unittest.TestCase):
             self.assertEqual(having, [phrase["id"]])
 
     def test_same_seed_same_phrases(self):
-        self.assertEqual(run_lines("--phrases", "50", "--seed", "7"), run_lines("--phrases", "50", "--seed", "7"))
+        self.assertEqual(self.phrases("7"), self.phrases("7"))
 
     def test_other_seed_other_phrases(self):
-        self.assertNotEqual(run_lines("--phrases", "50", "--seed", "7"), run_lines("--phrases", "50", "--seed", "8"))
+        self.assertNotEqual(self.phrases("7"), self.phrases("8"))
 
     def test_more_than_there_are_is_an_error(self):
         done = run("--phrases", "1000", "--spaces", "noun.motive")
