@@ -26,7 +26,7 @@ LAYERS = {
         "base", "storage", "memory", "membership", "placement", "routing", "replication", "net", "cluster", "proto"
     },
     "client": {"base", "placement", "routing", "net", "proto"},
-    "cli": {"base", "client", "server"},
+    "cli": {"base", "client", "server", "proto"},  # the client speaks in the generated messages
 }
 
 # Libraries that only some folders may see: the beginning of the include -> the folders.
