@@ -18,24 +18,28 @@ using absl::StatusCode;
 constexpr std::array<ErrorInfo, kErrorCodeCount> kTable = {{
     {ErrorCode::kUnspecified, "UNSPECIFIED", StatusCode::kUnknown, RetryClass::kFatal,
      "Look at the node's log."},
-    {ErrorCode::kInvalidArgument, "INVALID_ARGUMENT", StatusCode::kInvalidArgument, RetryClass::kFatal,
-     "Correct the named field and send the request again."},
+    {ErrorCode::kInvalidArgument, "INVALID_ARGUMENT", StatusCode::kInvalidArgument,
+     RetryClass::kFatal, "Correct the named field and send the request again."},
     {ErrorCode::kNotFound, "NOT_FOUND", StatusCode::kNotFound, RetryClass::kFatal,
      "Check the id; `engram recall` finds memories by their content."},
     {ErrorCode::kNoAssignment, "NO_ASSIGNMENT", StatusCode::kNotFound, RetryClass::kFatal,
      "Check the space's name with `engram spaces`; storing into a space creates it."},
     {ErrorCode::kNoLocalData, "NO_LOCAL_DATA", StatusCode::kUnavailable, RetryClass::kFatal,
      "The node is cut off from the holders of this space; ask another node or try again later."},
-    {ErrorCode::kInvalidEndpoint, "INVALID_ENDPOINT", StatusCode::kFailedPrecondition, RetryClass::kFatal,
+    {ErrorCode::kInvalidEndpoint, "INVALID_ENDPOINT", StatusCode::kFailedPrecondition,
+     RetryClass::kFatal,
      "Correct the node's address in the configuration; it must be one that others can dial."},
-    {ErrorCode::kConnectionFailed, "CONNECTION_FAILED", StatusCode::kUnavailable, RetryClass::kRetriable,
-     "Check with `engram nodes` whether the node runs and can be reached."},
+    {ErrorCode::kConnectionFailed, "CONNECTION_FAILED", StatusCode::kUnavailable,
+     RetryClass::kRetriable, "Check with `engram nodes` whether the node runs and can be reached."},
     {ErrorCode::kCircuitBreakerOpen, "CIRCUIT_BREAKER_OPEN", StatusCode::kUnavailable,
-     RetryClass::kRetriable, "The node failed repeatedly and is left alone for a while; try again later."},
+     RetryClass::kRetriable,
+     "The node failed repeatedly and is left alone for a while; try again later."},
     {ErrorCode::kDeadlineExceeded, "DEADLINE_EXCEEDED", StatusCode::kDeadlineExceeded,
      RetryClass::kUndetermined,
-     "The request may have been carried out; send it again with the same request id, or a longer deadline."},
-    {ErrorCode::kAllReplicasFailed, "ALL_REPLICAS_FAILED", StatusCode::kUnavailable, RetryClass::kFatal,
+     "The request may have been carried out; send it again with the same request id, or a longer "
+     "deadline."},
+    {ErrorCode::kAllReplicasFailed, "ALL_REPLICAS_FAILED", StatusCode::kUnavailable,
+     RetryClass::kFatal,
      "No holder of the space could be reached; check `engram nodes` and try again."},
     {ErrorCode::kWrongNode, "WRONG_NODE", StatusCode::kFailedPrecondition, RetryClass::kRedirect,
      "Ask the node that owns the space; clients never see this."},
@@ -63,10 +67,12 @@ constexpr bool InOrder() {
 }
 static_assert(InOrder(), "InfoOf indexes the table by code");
 
-// The detail travels inside the status as fields separated by NUL, which no name or message field may hold.
+// The detail travels inside the status as fields separated by NUL, which no name or message field
+// may hold.
 absl::Cord Pack(const ErrorDetail& d) {
   std::string packed = fmt::format("{}", static_cast<int>(d.code));
-  for (const std::string& s : {d.field, d.space, d.node, fmt::format("{}", d.retry_after.count())}) {
+  for (const std::string& s :
+       {d.field, d.space, d.node, fmt::format("{}", d.retry_after.count())}) {
     packed += '\0';
     packed += s;
   }

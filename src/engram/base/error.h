@@ -1,5 +1,6 @@
-// Typed errors (SPEC R15). An error is an absl::Status that carries an ErrorDetail; this file and its table are the only
-// place that knows which code maps to which gRPC status, whether it may be tried again, and what to tell a person.
+// Typed errors (SPEC R15). An error is an absl::Status that carries an ErrorDetail; this file and
+// its table are the only place that knows which code maps to which gRPC status, whether it may be
+// tried again, and what to tell a person.
 //
 // Everything here is pure and thread-safe.
 #pragma once
@@ -14,7 +15,8 @@
 
 namespace engram {
 
-// Numbers are those of engram.v1.ErrorCode (proto/engram/v1/error.proto); a test holds the two against each other.
+// Numbers are those of engram.v1.ErrorCode (proto/engram/v1/error.proto); a test holds the two
+// against each other.
 enum class ErrorCode : uint8_t {
   kUnspecified = 0,
   kInvalidArgument = 1,
@@ -39,7 +41,8 @@ inline constexpr int kErrorCodeCount = 18;
 
 // What the attempt machine does about an error of one node (SPEC R6).
 enum class RetryClass : uint8_t {
-  kFatal,         // the request itself is at fault, or nothing helps: end at once, never held against the node
+  kFatal,  // the request itself is at fault, or nothing helps: end at once, never held against the
+           // node
   kRetriable,     // the node did not do it: try again, or elsewhere
   kRedirect,      // the node says who does: go there at once
   kUndetermined,  // the node may have done it: try again only under the same request id
@@ -65,15 +68,16 @@ struct ErrorDetail {
   Duration retry_after{};
 };
 
-// A status of InfoOf(detail.code).grpc with `detail` attached. REQUIRES: detail.code != kUnspecified.
+// A status of InfoOf(detail.code).grpc with `detail` attached. REQUIRES: detail.code !=
+// kUnspecified.
 [[nodiscard]] absl::Status MakeError(const ErrorDetail& detail, std::string_view message);
 
 // Shorthands for the commonest.
 [[nodiscard]] absl::Status InvalidArgument(std::string_view field, std::string_view message);
 [[nodiscard]] absl::Status MakeError(ErrorCode code, std::string_view message);
 
-// The detail attached to `status`; for a status without one, a detail whose code is deduced from the gRPC code. For OK,
-// code is kUnspecified.
+// The detail attached to `status`; for a status without one, a detail whose code is deduced from
+// the gRPC code. For OK, code is kUnspecified.
 ErrorDetail DetailOf(const absl::Status& status);
 
 // DetailOf(status).code, cheaper.

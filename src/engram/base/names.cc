@@ -24,9 +24,9 @@ absl::Status Check(std::string_view field, std::string_view name, size_t bytes_m
   }
   auto bad = std::find_if_not(name.begin(), name.end(), allowed);
   if (bad == name.end()) return absl::OkStatus();
-  return InvalidArgument(field, fmt::format("{} may hold only {}, not the byte 0x{:02x} at {}", field,
-                                            alphabet, static_cast<unsigned char>(*bad),
-                                            bad - name.begin()));
+  return InvalidArgument(
+      field, fmt::format("{} may hold only {}, not the byte 0x{:02x} at {}", field, alphabet,
+                         static_cast<unsigned char>(*bad), bad - name.begin()));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Which names are allowed (SPEC §1). One place for the rules; every entrance uses these.
 //
-// All functions are pure and thread-safe. They return OK, or an InvalidArgument error that names `field` and the limit.
+// All functions are pure and thread-safe. They return OK, or an InvalidArgument error that names
+// `field` and the limit.
 #pragma once
 
 #include <string_view>

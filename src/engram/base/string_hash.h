@@ -1,10 +1,11 @@
-// Hash containers keyed by std::string that are searched by std::string_view without making a string.
+// Hash containers keyed by std::string that are searched by std::string_view without making a
+// string.
 #pragma once
+
+#include <xxhash.h>
 
 #include <string>
 #include <string_view>
-
-#include <xxhash.h>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"

@@ -1,4 +1,5 @@
-// Distinct types for the different kinds of names, so that a node id is never passed where a space is meant.
+// Distinct types for the different kinds of names, so that a node id is never passed where a space
+// is meant.
 #pragma once
 
 #include <compare>
@@ -8,8 +9,8 @@
 
 namespace engram {
 
-// A string with a type of its own. Value type; as thread-safe as std::string. Construction does not validate: names that
-// come from outside are checked by base/names.h first.
+// A string with a type of its own. Value type; as thread-safe as std::string. Construction does not
+// validate: names that come from outside are checked by base/names.h first.
 template <class Tag>
 class StrongString {
  public:

@@ -1,5 +1,5 @@
-// ULIDs: 48 bits of wall-clock milliseconds and 80 random bits, written as 26 characters that sort by time.
-// Format: https://github.com/ulid/spec (Crockford base 32).
+// ULIDs: 48 bits of wall-clock milliseconds and 80 random bits, written as 26 characters that sort
+// by time. Format: https://github.com/ulid/spec (Crockford base 32).
 #pragma once
 
 #include <array>
@@ -25,11 +25,13 @@ class Ulid {
   // A new one from `now` and 80 bits of `random`.
   static Ulid Make(WallMillis now, std::mt19937_64& random);
 
-  // The same (parent, index) always gives the same result; it keeps the parent's time. Memory ids are derived so from
-  // request ids, which makes a repeated request name the same memory (SPEC §4, promise 5).
+  // The same (parent, index) always gives the same result; it keeps the parent's time. Memory ids
+  // are derived so from request ids, which makes a repeated request name the same memory (SPEC §4,
+  // promise 5).
   static Ulid Derive(const Ulid& parent, uint64_t index);
 
-  // Accepts upper and lower case. nullopt unless exactly 26 characters of the alphabet that fit 128 bits.
+  // Accepts upper and lower case. nullopt unless exactly 26 characters of the alphabet that fit 128
+  // bits.
   static std::optional<Ulid> Parse(std::string_view text);
 
   // Big-endian bytes, so that byte order is time order. `bytes` must hold 16.
@@ -50,7 +52,8 @@ class Ulid {
   uint64_t low_ = 0;
 };
 
-// The id under which a request has its one effect: chosen by the first sender, kept across retries and nodes.
+// The id under which a request has its one effect: chosen by the first sender, kept across retries
+// and nodes.
 using RequestId = Ulid;
 
 }  // namespace engram

@@ -8,8 +8,9 @@
 
 namespace engram {
 
-// The reign of one primary over one space. Raised only with promises from a majority of the space's holders; the primary's
-// id is part of it, so two primaries never share an epoch. The default is older than every real epoch.
+// The reign of one primary over one space. Raised only with promises from a majority of the space's
+// holders; the primary's id is part of it, so two primaries never share an epoch. The default is
+// older than every real epoch.
 struct Epoch {
   uint64_t counter = 0;
   NodeId primary;

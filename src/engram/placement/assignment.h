@@ -9,8 +9,8 @@
 
 namespace engram::placement {
 
-// Value type. `version` is the position in the space's log of the change that made it so: of two assignments of one
-// space the one with the larger version is right, whatever the source.
+// Value type. `version` is the position in the space's log of the change that made it so: of two
+// assignments of one space the one with the larger version is right, whatever the source.
 struct Assignment {
   SpaceId space;
   NodeId primary;

@@ -1,6 +1,8 @@
-// How long to wait before the next try at the same node (SPEC R6): min(base * 2^n, max) * (0.5 + random(0, 0.5)).
+// How long to wait before the next try at the same node (SPEC R6): min(base * 2^n, max) * (0.5 +
+// random(0, 0.5)).
 //
-// The jitter keeps clients that failed together from coming back together. Pure; the caller's random source decides.
+// The jitter keeps clients that failed together from coming back together. Pure; the caller's
+// random source decides.
 #pragma once
 
 #include <random>

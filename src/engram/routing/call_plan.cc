@@ -88,9 +88,10 @@ CallPlan::Action CallPlan::SendTo(Candidate& candidate, TimePoint now) {
 
 CallPlan::Action CallPlan::Follow(const Outcome& outcome, TimePoint now) {
   if (!outcome.redirect.has_value() || outcome.redirect->version <= version_) {
-    return Finish{Annotated(ErrorCode::kNoAssignment,
-                            fmt::format("node {} does not hold space '{}' and knows no newer holder",
-                                        asked_.value(), space_.value()))};
+    return Finish{
+        Annotated(ErrorCode::kNoAssignment,
+                  fmt::format("node {} does not hold space '{}' and knows no newer holder",
+                              asked_.value(), space_.value()))};
   }
   if (++redirects_ > options_.redirects_max) {
     return Finish{Annotated(ErrorCode::kAllReplicasFailed,
@@ -119,7 +120,8 @@ CallPlan::Action CallPlan::GiveUp() {
 }
 
 CallPlan::Action CallPlan::EndAtDeadline() {
-  std::string message = fmt::format("the deadline passed before space '{}' answered", space_.value());
+  std::string message =
+      fmt::format("the deadline passed before space '{}' answered", space_.value());
   if (!last_error_.ok()) message += ": " + TextOf(last_error_);
   return Finish{Annotated(ErrorCode::kDeadlineExceeded, message)};
 }
@@ -129,8 +131,9 @@ void CallPlan::Record(const char* outcome, const absl::Status& status, TimePoint
 }
 
 CallPlan::Candidate* CallPlan::LeastTried() {
-  return &*std::min_element(candidates_.begin(), candidates_.end(),
-                            [](const Candidate& a, const Candidate& b) { return a.tries < b.tries; });
+  return &*std::min_element(
+      candidates_.begin(), candidates_.end(),
+      [](const Candidate& a, const Candidate& b) { return a.tries < b.tries; });
 }
 
 bool CallPlan::OthersUntried(const Candidate& candidate) const {

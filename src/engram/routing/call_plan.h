@@ -1,12 +1,17 @@
-// The attempt machine of one routed request (SPEC R4, R6, R8): fed with what happened, it says what to do next.
+// The attempt machine of one routed request (SPEC R4, R6, R8): fed with what happened, it says what
+// to do next.
 //
-// Pure: no I/O, no clock; the driver sends, waits and reports. Not thread-safe: it belongs to the loop that carries the request.
+// Pure: no I/O, no clock; the driver sends, waits and reports. Not thread-safe: it belongs to the
+// loop that carries the request.
 //
 // Rules, each in one place below:
-//  - Every candidate is tried once before any is tried again; then back-off, at most `tries_per_node_max` tries each.
+//  - Every candidate is tried once before any is tried again; then back-off, at most
+//  `tries_per_node_max` tries each.
 //  - A redirect is followed at once if it raises the known version, at most `redirects_max` times.
-//  - A fatal error of the node that was asked is the result; errors are classified by base/error.h alone.
-//  - A write that may have been carried out is repeated (it keeps its request id, so it has one effect); if nothing settles it,
+//  - A fatal error of the node that was asked is the result; errors are classified by base/error.h
+//  alone.
+//  - A write that may have been carried out is repeated (it keeps its request id, so it has one
+//  effect); if nothing settles it,
 //    the result is Undetermined, never "failed".
 //  - A try of a read is cut short after `read_try_limit` while another candidate is left.
 #pragma once
@@ -36,7 +41,8 @@ struct CallPlanOptions {
 // How one try ended, as the driver saw it.
 struct Outcome {
   absl::Status status;  // OK ends the plan
-  // True if the node certainly did not begin (refused connection, refused stream): then any error may be tried again.
+  // True if the node certainly did not begin (refused connection, refused stream): then any error
+  // may be tried again.
   bool not_sent = false;
   // Of a WrongNode answer: the assignment that the node knows.
   std::optional<placement::Assignment> redirect;

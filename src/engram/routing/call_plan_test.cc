@@ -18,14 +18,19 @@ Assignment HeldBy(const NodeId& primary, std::vector<NodeId> replicas, uint64_t 
 
 Outcome Ok() { return {absl::OkStatus(), false, std::nullopt}; }
 Outcome Fails(ErrorCode code) { return {MakeError(code, "it failed"), false, std::nullopt}; }
-Outcome Refused() { return {MakeError(ErrorCode::kConnectionFailed, "refused"), true, std::nullopt}; }
-Outcome Redirect(Assignment to) { return {MakeError(ErrorCode::kWrongNode, "not mine"), false, std::move(to)}; }
+Outcome Refused() {
+  return {MakeError(ErrorCode::kConnectionFailed, "refused"), true, std::nullopt};
+}
+Outcome Redirect(Assignment to) {
+  return {MakeError(ErrorCode::kWrongNode, "not mine"), false, std::move(to)};
+}
 
 class CallPlanTest : public testing::Test {
  protected:
-  CallPlan Plan(Operation op, const Assignment& assignment, TimePoint deadline = kStart + seconds(10)) {
-    return CallPlan(op, SpaceId("s"), Decide(op, &assignment, kA, NodeId("entry")), deadline, options_,
-                    random_);
+  CallPlan Plan(Operation op, const Assignment& assignment,
+                TimePoint deadline = kStart + seconds(10)) {
+    return CallPlan(op, SpaceId("s"), Decide(op, &assignment, kA, NodeId("entry")), deadline,
+                    options_, random_);
   }
   static CallPlan::Send AsSend(const CallPlan::Action& action) {
     EXPECT_TRUE(std::holds_alternative<CallPlan::Send>(action));
@@ -56,7 +61,8 @@ TEST_F(CallPlanTest, TheFirstSuccessEndsIt) {
 TEST_F(CallPlanTest, AFatalErrorEndsItAtOnce) {
   CallPlan plan = Plan(Operation::kGet, HeldBy(kA, {kB}, 1));
   plan.Start(kStart);
-  EXPECT_EQ(CodeOf(AsFinish(plan.OnOutcome(Fails(ErrorCode::kNotFound), kStart))), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf(AsFinish(plan.OnOutcome(Fails(ErrorCode::kNotFound), kStart))),
+            ErrorCode::kNotFound);
 }
 
 TEST_F(CallPlanTest, AReadTriesEachHolderBeforeWaiting) {
@@ -117,7 +123,8 @@ TEST_F(CallPlanTest, AWriteThatMayHaveHappenedEndsUndetermined) {
 TEST_F(CallPlanTest, AReadThatMayHaveHappenedSimplyFails) {
   CallPlan plan = Plan(Operation::kGet, HeldBy(kA, {}, 1));
   CallPlan::Action action = plan.Start(kStart);
-  for (int i = 0; i < 2; ++i) action = plan.OnTimer(AsWait(plan.OnOutcome(Fails(ErrorCode::kUndetermined), kStart)));
+  for (int i = 0; i < 2; ++i)
+    action = plan.OnTimer(AsWait(plan.OnOutcome(Fails(ErrorCode::kUndetermined), kStart)));
   EXPECT_EQ(CodeOf(AsFinish(plan.OnOutcome(Fails(ErrorCode::kUndetermined), kStart))),
             ErrorCode::kAllReplicasFailed);
 }

@@ -1,5 +1,5 @@
-// Which nodes may serve a request, in which order, and why (SPEC R2, R3). A decision is a value: made without I/O from the
-// operation, the space's assignment and this node's id.
+// Which nodes may serve a request, in which order, and why (SPEC R2, R3). A decision is a value:
+// made without I/O from the operation, the space's assignment and this node's id.
 #pragma once
 
 #include <string_view>
@@ -34,11 +34,11 @@ struct Decision {
   Strategy strategy = Strategy::kLocal;
   RouteSource source = RouteSource::kAssignment;
   absl::InlinedVector<NodeId, 3> candidates;  // in the order to try; {self} when local
-  Version version;                            // of the assignment it was made from; the oldest for the ring
+  Version version;  // of the assignment it was made from; the oldest for the ring
 };
 
-// `assignment` is null when none is known; `proposed` is then the ring's first holder, which creates the space at its
-// first store, and is the only one asked.
+// `assignment` is null when none is known; `proposed` is then the ring's first holder, which
+// creates the space at its first store, and is the only one asked.
 Decision Decide(Operation op, const placement::Assignment* assignment, const NodeId& proposed,
                 const NodeId& self);
 

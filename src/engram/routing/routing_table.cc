@@ -7,7 +7,8 @@ namespace engram::routing {
 using placement::Assignment;
 using placement::AssignmentPtr;
 
-// What one thread has read of one table. Small programs have one table; tests have many, hence the identity.
+// What one thread has read of one table. Small programs have one table; tests have many, hence the
+// identity.
 struct RoutingTable::ThreadCache {
   uint64_t identity = 0;
   std::array<Snapshot, kShards> shards;

@@ -1,10 +1,12 @@
 // A node's view of who holds what: space -> assignment, and the reverse, node -> spaces (SPEC R1).
 //
-// Thread-safety: Find() from any number of threads, without a lock, a wait or a shared reference count in the steady state: each
-// thread keeps the shards it has read (immutable snapshots) and only asks whether they are still current. Apply() from any thread;
-// writers take turns. A look-up is atomic per space; a reader of several spaces compares version() before and after.
+// Thread-safety: Find() from any number of threads, without a lock, a wait or a shared reference
+// count in the steady state: each thread keeps the shards it has read (immutable snapshots) and
+// only asks whether they are still current. Apply() from any thread; writers take turns. A look-up
+// is atomic per space; a reader of several spaces compares version() before and after.
 //
-// Merge rule: of two assignments of one space the larger version wins, whatever the source; so nothing ever goes backwards.
+// Merge rule: of two assignments of one space the larger version wins, whatever the source; so
+// nothing ever goes backwards.
 #pragma once
 
 #include <array>
@@ -70,7 +72,8 @@ class RoutingTable {
   void Reindex(const placement::Assignment* before, const placement::Assignment& after)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
 
-  const uint64_t identity_;  // never reused, so that a thread's cache is never taken for another table's
+  const uint64_t
+      identity_;  // never reused, so that a thread's cache is never taken for another table's
   std::atomic<uint64_t> version_{0};
   mutable std::array<Shard, kShards> shards_;
   mutable absl::Mutex writer_;

@@ -17,7 +17,8 @@ using testing::IsEmpty;
 
 Assignment Make(const std::string& space, const std::string& primary, uint64_t counter,
                 uint64_t sequence, std::vector<NodeId> replicas = {}) {
-  return {SpaceId(space), NodeId(primary), std::move(replicas), {{counter, NodeId(primary)}, sequence}};
+  return {
+      SpaceId(space), NodeId(primary), std::move(replicas), {{counter, NodeId(primary)}, sequence}};
 }
 
 size_t ApplyOne(RoutingTable& table, const Assignment& assignment) {
@@ -34,7 +35,8 @@ TEST(RoutingTable, FindsWhatWasApplied) {
 }
 
 TEST(RoutingTable, NewestVersionWinsInWhateverOrder) {
-  std::vector<Assignment> history = {Make("s", "a", 1, 1), Make("s", "a", 1, 5), Make("s", "b", 2, 1),
+  std::vector<Assignment> history = {Make("s", "a", 1, 1), Make("s", "a", 1, 5),
+                                     Make("s", "b", 2, 1),
                                      Make("s", "c", 2, 1)};  // (2, c) is after (2, b)
   std::sort(history.begin(), history.end(),
             [](const Assignment& x, const Assignment& y) { return x.version < y.version; });
@@ -99,7 +101,8 @@ TEST(RoutingTable, ReadersNeverSeeASpaceGoBackwards) {
   std::mt19937_64 random(3);
   for (uint64_t v = 1; v <= kVersions; ++v) {
     std::vector<Assignment> diff;
-    for (int s = 0; s < kSpaces; ++s) diff.push_back(Make(fmt::format("s{}", s), "a", 1, random() % v + 1));
+    for (int s = 0; s < kSpaces; ++s)
+      diff.push_back(Make(fmt::format("s{}", s), "a", 1, random() % v + 1));
     table.Apply(diff);
   }
   stop = true;
