@@ -22,10 +22,8 @@ APT_TRIES=4
 as_root() {
   if [[ $(id -u) == 0 ]]; then
     "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
   else
-    die "this needs root, and sudo is not installed. As root: $*"
+    sudo "$@"
   fi
 }
 
@@ -47,6 +45,8 @@ install_packages() {
   command -v dpkg-query >/dev/null || die "this is not a Debian machine; install what these packages hold: $*"
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || return 0
+  [[ $(id -u) == 0 ]] || command -v sudo >/dev/null ||
+    die "not root, and there is no sudo. As root: apt-get install --no-install-recommends ${missing[*]}"
   say "installing ${missing[*]}"
   for ((try = 1; try <= APT_TRIES; try++)); do
     apt_get update || true
