@@ -4,7 +4,8 @@
 // Thread-safety: every public method may be called from any thread. Writes are asynchronous: they are validated in the caller,
 // queued, and applied in queue order by one commit thread, many at a time in one synced write (group commit); `done` runs on
 // that thread, after the batch is durable as EngineOptions::durability asks, and must not block. A failed or invalid write stores
-// nothing. Get() takes microseconds. Recall() is CPU-bound (up to milliseconds) and belongs on a worker.
+// nothing. A write that is refused at once (invalid, queue full) has its `done` called by the caller's thread before the method
+// returns. Once the disk has refused a write, every later one fails until the engine is opened anew; reads go on. Get() takes microseconds. Recall() is CPU-bound (up to milliseconds) and belongs on a worker.
 #pragma once
 
 #include <filesystem>
@@ -34,7 +35,8 @@ struct EngineOptions {
   Duration request_id_ttl = std::chrono::hours(1);  // how long a repeated request is recognised
   uint64_t log_entries_max = 10'000;                // kept per space
   size_t queue_max = 10'000;                        // writes waiting; more are refused with Overloaded
-  // Wall clock; a port so that tests decide the time.
+  size_t queue_bytes_max = 64u << 20;               // likewise, about what they hold in memory
+  // Wall clock; a port so that tests decide the time. Required; called from any thread.
   absl::AnyInvocable<WallMillis() const> wall_clock;
 };
 
@@ -59,6 +61,9 @@ class Engine {
   virtual std::optional<SpaceSummary> FindSpace(std::string_view space) const = 0;
   // By name.
   virtual std::vector<SpaceSummary> ListSpaces() const = 0;
+
+  // Nothing is being built in the background: every graph covers its vectors. For tests and benches.
+  virtual bool BackgroundIdle() const { return true; }
 };
 
 }  // namespace engram::memory

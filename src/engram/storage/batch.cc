@@ -12,7 +12,8 @@ void Require(const rocksdb::Status& status) {
 
 }  // namespace
 
-// Keys written twice keep only the last value: several writes of one group may touch the same memory.
+// Keys written twice keep only the last value: several writes of one group may touch the same
+// memory.
 Batch::Batch(const Database& database)
     : rep_(new Rep{*database.rep_, rocksdb::WriteBatchWithIndex(rocksdb::BytewiseComparator(), 0,
                                                                 /*overwrite_key=*/true)}) {}
@@ -29,9 +30,9 @@ void Batch::Delete(Family family, std::string_view key) {
 
 absl::StatusOr<std::optional<std::string>> Batch::Get(Family family, std::string_view key) const {
   std::string value;
-  rocksdb::Status status = rep_->batch.GetFromBatchAndDB(
-      rep_->database.db.get(), rocksdb::ReadOptions(), rep_->database.Handle(family), ToSlice(key),
-      &value);
+  rocksdb::Status status =
+      rep_->batch.GetFromBatchAndDB(rep_->database.db.get(), rocksdb::ReadOptions(),
+                                    rep_->database.Handle(family), ToSlice(key), &value);
   return FromRocksGet(status, std::move(value), rep_->database.dir);
 }
 

@@ -1,5 +1,6 @@
-// The small binary codec of everything that is stored: varints, length-prefixed bytes, and big-endian numbers for keys
-// (so that byte order is number order). Written little by little into a string, read back with bounds checked.
+// The small binary codec of everything that is stored: varints, length-prefixed bytes, and
+// big-endian numbers for keys (so that byte order is number order). Written little by little into a
+// string, read back with bounds checked.
 //
 // Pure; thread-compatible like std::string.
 #pragma once
@@ -19,8 +20,8 @@ class Encoder {
   void Varint(uint64_t value);
   void Signed(int64_t value);  // zigzag: small magnitudes stay short
   void Double(double value);
-  void Bytes(std::string_view value);            // length first
-  void Floats(std::span<const float> values);    // count first
+  void Bytes(std::string_view value);          // length first
+  void Floats(std::span<const float> values);  // count first
   void Reserve(size_t bytes) { out_.reserve(bytes); }
 
   const std::string& data() const { return out_; }
@@ -30,8 +31,9 @@ class Encoder {
   std::string out_;
 };
 
-// Reads one value back. Past the end or at a malformed number it turns not-ok, stays so, and gives zeros and empty
-// views: read everything, then check Finished() once. `input` must outlive it and every view it gave.
+// Reads one value back. Past the end or at a malformed number it turns not-ok, stays so, and gives
+// zeros and empty views: read everything, then check Finished() once. `input` must outlive it and
+// every view it gave.
 class Decoder {
  public:
   explicit Decoder(std::string_view input) : rest_(input) {}
@@ -42,8 +44,8 @@ class Decoder {
   double Double();
   std::string_view Bytes();
   std::vector<float> Floats();
-  // A number of things that follow, each at least one byte long: a damaged count never makes the reader allocate more
-  // than the input holds.
+  // A number of things that follow, each at least one byte long: a damaged count never makes the
+  // reader allocate more than the input holds.
   size_t Count();
 
   bool ok() const { return ok_; }

@@ -43,8 +43,8 @@ std::unique_ptr<Cursor> Database::Scan(Family family, std::string_view prefix,
   auto cursor = std::make_unique<RocksCursor>(prefix, rep_->dir);
   rocksdb::ReadOptions options = cursor->BoundedOptions();
   options.snapshot = Unwrap(snapshot);
-  cursor->Start(std::unique_ptr<rocksdb::Iterator>(
-      rep_->db->NewIterator(options, rep_->Handle(family))));
+  cursor->Start(
+      std::unique_ptr<rocksdb::Iterator>(rep_->db->NewIterator(options, rep_->Handle(family))));
   return cursor;
 }
 

@@ -1,8 +1,8 @@
-// One node's database: column families of ordered byte keys, written in atomic batches. RocksDB behind it is seen by no
-// one else.
+// One node's database: column families of ordered byte keys, written in atomic batches. RocksDB
+// behind it is seen by no one else.
 //
-// Errors: everything the disk refuses or has damaged is kStorageFailed and names the directory; a directory that is in
-// use by another process is InvalidArgument("data_dir").
+// Errors: everything the disk refuses or has damaged is kStorageFailed and names the directory; a
+// directory that is in use by another process is InvalidArgument("data_dir").
 #pragma once
 
 #include <cstdint>
@@ -31,14 +31,15 @@ struct DatabaseOptions {
   size_t cache_bytes = 64u << 20;
 };
 
-// A frozen view of the whole database. Made by Database::TakeSnapshot; must be gone before the database is. Thread-safe.
+// A frozen view of the whole database. Made by Database::TakeSnapshot; must be gone before the
+// database is. Thread-safe.
 class Snapshot {
  public:
   virtual ~Snapshot() = default;
 };
 
-// Walks the entries whose keys start with a prefix, in key order, as they were when it was made. Views are good until the
-// next Next(). Not thread-safe; must be gone before the database is.
+// Walks the entries whose keys start with a prefix, in key order, as they were when it was made.
+// Views are good until the next Next(). Not thread-safe; must be gone before the database is.
 //   for (auto cursor = db.Scan(...); cursor->valid(); cursor->Next()) ...; then check status().
 class Cursor {
  public:
@@ -66,12 +67,14 @@ class Database {
                                const Snapshot* snapshot = nullptr) const;
   std::unique_ptr<Snapshot> TakeSnapshot() const;
 
-  // All of the batch or nothing. Readers see it only after it is as durable as `sync` asks. After an error the batch may
-  // or may not be found when the directory is opened again; it is not visible until then.
+  // All of the batch or nothing. Readers see it only after it is as durable as `sync` asks. After
+  // an error the batch may or may not be found when the directory is opened again; it is not
+  // visible until then.
   [[nodiscard]] absl::Status Write(Batch& batch, Sync sync);
 
   // Drops the keys in [begin, end), unsynced: for what nobody will ask for again.
-  [[nodiscard]] absl::Status DeleteRange(Family family, std::string_view begin, std::string_view end);
+  [[nodiscard]] absl::Status DeleteRange(Family family, std::string_view begin,
+                                         std::string_view end);
 
  private:
   friend class Batch;
@@ -81,8 +84,8 @@ class Database {
   const std::unique_ptr<Rep> rep_;
 };
 
-// Changes that become visible together in Database::Write. Reads through the batch see the database with the batch's own
-// changes on top. Not thread-safe; must be gone before the database is.
+// Changes that become visible together in Database::Write. Reads through the batch see the database
+// with the batch's own changes on top. Not thread-safe; must be gone before the database is.
 class Batch {
  public:
   explicit Batch(const Database& database);

@@ -20,12 +20,14 @@ constexpr std::array<const char*, kFamilyCount> kFamilyNames = {
 
 rocksdb::CompressionType BestCompression() {
   std::vector<rocksdb::CompressionType> supported = rocksdb::GetSupportedCompressions();
-  bool lz4 = std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
+  bool lz4 =
+      std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
   return lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
 }
 
-// Crash recovery stays at RocksDB's default, kPointInTimeRecovery: a crash tears the end of the write-ahead log, which is
-// cut at the first damaged record. A synced write lies before anything that can be torn, so nothing acknowledged is cut.
+// Crash recovery stays at RocksDB's default, kPointInTimeRecovery: a crash tears the end of the
+// write-ahead log, which is cut at the first damaged record. A synced write lies before anything
+// that can be torn, so nothing acknowledged is cut.
 rocksdb::DBOptions MakeDbOptions() {
   rocksdb::DBOptions options;
   options.create_if_missing = true;
@@ -49,7 +51,8 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const std::shared_ptr<rocksdb::Ca
   rocksdb::ColumnFamilyOptions options;
   options.write_buffer_size = 32u << 20;
   options.compression = BestCompression();
-  // Most look-ups of a write (its request id, its memory) find nothing; spare them the search of the memtable.
+  // Most look-ups of a write (its request id, its memory) find nothing; spare them the search of
+  // the memtable.
   options.memtable_prefix_bloom_size_ratio = 0.02;
   options.memtable_whole_key_filtering = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
@@ -63,7 +66,8 @@ absl::Status Damaged(const std::filesystem::path& dir, std::string_view what) {
                                dir.string(), what));
 }
 
-// RocksDB takes a directory without CURRENT for a new one and would delete the files of the old database.
+// RocksDB takes a directory without CURRENT for a new one and would delete the files of the old
+// database.
 absl::Status CheckNotHeadless(const std::filesystem::path& dir) {
   std::error_code ignored;
   if (std::filesystem::exists(dir / "CURRENT", ignored)) return absl::OkStatus();
@@ -101,7 +105,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& 
   }
   if (absl::Status status = CheckNotHeadless(options.dir); !status.ok()) return status;
 
-  rocksdb::ColumnFamilyOptions family = MakeFamilyOptions(rocksdb::NewLRUCache(options.cache_bytes));
+  rocksdb::ColumnFamilyOptions family =
+      MakeFamilyOptions(rocksdb::NewLRUCache(options.cache_bytes));
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, family);  // RocksDB insists on it
   for (const char* name : kFamilyNames) descriptors.emplace_back(name, family);

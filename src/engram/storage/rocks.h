@@ -44,10 +44,12 @@ absl::StatusOr<std::optional<std::string>> FromRocksGet(const rocksdb::Status& s
                                                         std::string value,
                                                         const std::filesystem::path& dir);
 
-// The first key after all keys that start with `prefix`. REQUIRES: prefix has a byte other than 0xff.
+// The first key after all keys that start with `prefix`. REQUIRES: prefix has a byte other than
+// 0xff.
 std::string PrefixEnd(std::string_view prefix);
 
-// A cursor over what `iterator` shows of the keys in [prefix, end); `end` must be its upper bound and stay alive with it.
+// A cursor over what `iterator` shows of the keys in [prefix, end); `end` must be its upper bound
+// and stay alive with it.
 class RocksCursor final : public Cursor {
  public:
   RocksCursor(std::string_view prefix, std::filesystem::path dir);

@@ -1,0 +1,31 @@
+// From text to the terms that are indexed and looked for.
+//
+// NFKC case folding (Unicode Standard Annex #15), words by Unicode's word boundaries (Annex #29,
+// ICU; dictionaries for Chinese, Japanese and Thai), those with a letter or digit kept, stemmed by
+// Snowball's English stemmer. No stop words are dropped: BM25 already gives a word that is
+// everywhere next to no weight.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace engram::memory {
+
+struct TermCount {
+  std::string term;
+  uint32_t count = 0;
+  friend bool operator==(const TermCount&, const TermCount&) = default;
+};
+
+struct AnalyzedText {
+  std::vector<TermCount> terms;  // by term, each once
+  uint32_t length = 0;           // words in all: the sum of the counts
+};
+
+// REQUIRES: `text` is valid UTF-8. Thread-safe; each thread keeps its own word breaker and stemmer,
+// a few hundred KB.
+AnalyzedText Analyze(std::string_view text);
+
+}  // namespace engram::memory

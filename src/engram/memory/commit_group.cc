@@ -1,0 +1,100 @@
+#include "engram/memory/commit_group.h"
+
+#include "engram/base/error.h"
+#include "engram/memory/apply.h"
+#include "engram/memory/errors.h"
+#include "engram/memory/keys.h"
+
+namespace engram::memory {
+namespace {
+
+using storage::Family;
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+bool MayCreateSpace(const WriteOperation& operation) {
+  const auto* store = std::get_if<PreparedStore>(&operation);
+  return store != nullptr && store->command.create_space == CreateSpace::kYes;
+}
+
+}  // namespace
+
+CommitGroup::CommitGroup(storage::Database& database, SpaceTable& spaces, NodeId node,
+                         WallMillis now)
+    : database_(database), spaces_(spaces), node_(std::move(node)), now_(now), batch_(database) {}
+
+absl::StatusOr<std::optional<WriteResult>> CommitGroup::Remembered(
+    const WriteOperation& operation) const {
+  auto bytes = batch_.Get(Family::kRequests, RequestKey(SpaceOf(operation), IdentityOf(operation)));
+  if (!bytes.ok()) return bytes.status();
+  if (!bytes->has_value()) return std::optional<WriteResult>();
+  auto result = DecodeWriteResult(**bytes);
+  if (!result.ok()) return result.status();
+  result->repeated = true;
+  return std::optional<WriteResult>(*std::move(result));
+}
+
+SpaceDraft* CommitGroup::FindDraft(const SpaceId& space) {
+  if (auto found = drafts_.find(space.value()); found != drafts_.end()) return &found->second;
+  std::shared_ptr<SpaceState> state = spaces_.Find(space.view());
+  if (state == nullptr) return nullptr;
+  SpaceRecord record = state->record();
+  return &drafts_.try_emplace(space.value(), SpaceDraft{std::move(state), false, record, {}})
+              .first->second;
+}
+
+SpaceDraft& CommitGroup::CreateDraft(const SpaceId& space, const WriteIdentity& identity) {
+  SpaceRecord record;
+  record.last.epoch = {1, node_};
+  SpaceDraft draft{std::make_shared<SpaceState>(space, record), true, record, {}};
+  ApplyCreateSpace({batch_, draft, now_}, identity);
+  return drafts_.try_emplace(space.value(), std::move(draft)).first->second;
+}
+
+absl::StatusOr<WriteResult> CommitGroup::ApplyIn(SpaceDraft& space, WriteOperation& operation) {
+  const ApplyContext context{batch_, space, now_};
+  return std::visit(
+      Overloaded{[&](PreparedStore& store) { return ApplyStore(context, store); },
+                 [&](const ForgetCommand& forget) { return ApplyForget(context, forget); },
+                 [&](const LinkCommand& link) { return ApplyLink(context, link); }},
+      operation);
+}
+
+absl::StatusOr<WriteResult> CommitGroup::Apply(WriteOperation& operation) {
+  const SpaceId space_id = SpaceOf(operation);
+  const WriteIdentity identity = IdentityOf(operation);
+  auto remembered = Remembered(operation);
+  if (!remembered.ok()) return remembered.status();
+  if (remembered->has_value()) return **std::move(remembered);
+
+  SpaceDraft* space = FindDraft(space_id);
+  const bool create = space == nullptr;
+  if (create && !MayCreateSpace(operation)) return NoSuchSpace(space_id);
+  if (create) space = &CreateDraft(space_id, identity);
+  auto result = ApplyIn(*space, operation);
+  if (!result.ok()) return result;
+  result->space_created = create;
+  batch_.Put(Family::kRequests, RequestKey(space_id, identity), EncodeWriteResult(*result));
+  return result;
+}
+
+absl::Status CommitGroup::Commit(storage::Sync sync) {
+  if (batch_.empty()) return absl::OkStatus();
+  for (const auto& [name, draft] : drafts_) {
+    batch_.Put(Family::kCluster, SpaceRecordKey(draft.id()), EncodeSpace(draft.record));
+  }
+  absl::Status written = database_.Write(batch_, sync);
+  if (!written.ok()) return written;
+  for (auto& [name, draft] : drafts_) {
+    draft.state->Publish(draft.record, draft.changes);
+    if (draft.is_new) spaces_.Insert(draft.state);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace engram::memory

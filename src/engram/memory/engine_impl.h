@@ -1,0 +1,49 @@
+// The engine put together: database, spaces, commit queue, keeper. See engine.h for what it
+// promises.
+#pragma once
+
+#include <memory>
+
+#include "engram/memory/commit_queue.h"
+#include "engram/memory/engine.h"
+#include "engram/memory/housekeeper.h"
+#include "engram/memory/keeper.h"
+#include "engram/memory/ranking.h"
+#include "engram/memory/space_table.h"
+#include "engram/memory/validate.h"
+#include "engram/storage/database.h"
+
+namespace engram::memory {
+
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(EngineOptions options, std::unique_ptr<storage::Database> database);
+
+  // Reads the records of all spaces. Called once, before anything else.
+  [[nodiscard]] absl::Status LoadSpaces();
+
+  void Store(StoreCommand command, Done done) override;
+  void Forget(ForgetCommand command, Done done) override;
+  void Link(LinkCommand command, Done done) override;
+  absl::StatusOr<Memory> Get(const SpaceId& space, const MemoryId& id) const override;
+  absl::StatusOr<RecallResult> Recall(const RecallQuery& query) const override;
+  std::optional<SpaceSummary> FindSpace(std::string_view space) const override;
+  std::vector<SpaceSummary> ListSpaces() const override;
+  bool BackgroundIdle() const override { return keeper_.Idle(); }
+
+ private:
+  RequestWindow Window() const { return {options_.wall_clock(), options_.request_id_ttl}; }
+  void Committed(const CommitGroup& group);
+  absl::StatusOr<RecallResult> ReadHits(const RecallQuery& query,
+                                        std::vector<RankedMemory> ranked) const;
+
+  const EngineOptions options_;
+  const std::unique_ptr<storage::Database> database_;
+  SpaceTable spaces_;
+  Housekeeper housekeeper_;  // commit thread only
+  // In this order: the queue's thread, gone first, uses the keeper.
+  Keeper keeper_;
+  CommitQueue queue_;
+};
+
+}  // namespace engram::memory

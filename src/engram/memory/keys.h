@@ -1,0 +1,40 @@
+// Where everything is in the database (DESIGN §4). Names hold no NUL, so a name ended by NUL is a
+// prefix that no other name shares.
+//
+//   memories  space NUL id                              -> MemoryRecord, tombstones included
+//   terms     space NUL id                              -> IndexEntry
+//   links     space NUL from NUL to                     -> weight
+//   vectors   space NUL id                              -> embedding
+//   log       space NUL epoch primary NUL sequence      -> LogEntry; numbers are 8 bytes,
+//   big-endian requests  space NUL request-id line                 -> WriteResult; 16 and 8 bytes,
+//   so the oldest come first cluster   "format", "identity", "space" NUL space   -> FormatVersion,
+//   Identity, SpaceRecord
+//
+// Pure and thread-safe.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engram/base/strong_id.h"
+#include "engram/base/ulid.h"
+#include "engram/base/version.h"
+#include "engram/memory/types.h"
+
+namespace engram::memory {
+
+inline constexpr std::string_view kFormatKey = "format";
+inline constexpr std::string_view kIdentityKey = "identity";
+inline constexpr std::string_view kSpaceRecordPrefix{"space\0", 6};
+
+std::string SpacePrefix(std::string_view space);
+std::string MemoryKey(const SpaceId& space, const MemoryId& id);  // also of terms and vectors
+std::string LinksPrefix(const SpaceId& space, const MemoryId& from);
+std::string LinkKey(const SpaceId& space, const MemoryId& from, const MemoryId& to);
+std::string LogKey(const SpaceId& space, const Version& version);
+std::string RequestKey(const SpaceId& space, const WriteIdentity& identity);
+// Before every request id of that time and later, after all earlier ones.
+std::string RequestTimeKey(const SpaceId& space, WallMillis time);
+std::string SpaceRecordKey(const SpaceId& space);
+
+}  // namespace engram::memory

@@ -1,0 +1,24 @@
+// How much of everything the engine takes: the one table of bounds (SPEC §8). Names have theirs in
+// base/names.h.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace engram::memory {
+
+inline constexpr size_t kContentBytesMax = 1u << 20;
+inline constexpr size_t kTagsMax = 64;
+inline constexpr size_t kTagBytesMax = 128;
+inline constexpr size_t kMetadataBytesMax = 8u << 10;  // keys and values of one memory together
+inline constexpr size_t kEmbeddingNumbersMax = 4096;
+inline constexpr size_t kLinksMax = 256;  // of one Store; more can be added one by one
+inline constexpr size_t kQueryBytesMax = 4u << 10;
+inline constexpr uint32_t kRecallLimitMax = 1000;
+// Longer words are cut: nobody types them, and the vocabulary stays bounded.
+inline constexpr size_t kTermBytesMax = 64;
+// A sender's clock may be ahead of ours by so much.
+inline constexpr std::chrono::minutes kRequestAheadMax{5};
+
+}  // namespace engram::memory

@@ -1,0 +1,32 @@
+// A write on its way: validated and, for a store, analysed in its caller, so that the one commit
+// thread has little left to do. Move-only value.
+#pragma once
+
+#include <variant>
+
+#include "engram/memory/analyzer.h"
+#include "engram/memory/engine.h"
+#include "engram/memory/types.h"
+
+namespace engram::memory {
+
+struct PreparedStore {
+  StoreCommand command;
+  AnalyzedText text;  // of the content
+};
+
+using WriteOperation = std::variant<PreparedStore, ForgetCommand, LinkCommand>;
+
+struct PendingWrite {
+  WriteOperation operation;
+  Engine::Done done;
+  size_t bytes = 0;  // about what it holds in memory
+};
+
+const SpaceId& SpaceOf(const WriteOperation& operation);
+const WriteIdentity& IdentityOf(const WriteOperation& operation);
+
+// About the memory that a store occupies while it waits.
+size_t BytesOf(const StoreCommand& command);
+
+}  // namespace engram::memory

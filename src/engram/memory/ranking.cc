@@ -1,0 +1,168 @@
+#include "engram/memory/ranking.h"
+
+#include <algorithm>
+
+#include "absl/container/flat_hash_map.h"
+#include "engram/memory/activation.h"
+
+namespace engram::memory {
+namespace {
+
+constexpr size_t kCandidatesMin = 100;
+constexpr size_t kCandidatesPerResult = 4;
+
+struct Candidate {
+  IdNumber id = 0;
+  Ordinal document = kNoOrdinal;
+  double fused = 0;  // 0: found over links only
+  double score = 0;
+  double link_strength = 0;
+  float text_score = 0;
+  uint32_t text_rank = 0;
+  float vector_score = 0;
+  uint32_t vector_rank = 0;
+};
+
+// Ranks the memories of one recall; lives as long as that.
+class Ranker {
+ public:
+  Ranker(const SpaceIndex& index, const RankingQuery& query)
+      : index_(index), query_(query), asked_(index.text().Prepare(query.text)) {}
+
+  std::vector<RankedMemory> Run() {
+    FindByText();
+    FindByVector();
+    Fuse();
+    FollowLinks();
+    Score();
+    std::vector<RankedMemory> ranked;
+    ranked.reserve(candidates_.size());
+    for (const Candidate& candidate : candidates_) ranked.push_back(Explain(candidate));
+    return ranked;
+  }
+
+ private:
+  const DocumentTable& documents() const { return index_.documents(); }
+  const std::string& Name(const Candidate& candidate) const {
+    return documents().Name(candidate.id);
+  }
+
+  size_t CandidatesWanted() const {
+    return std::max(query_.limit * kCandidatesPerResult, kCandidatesMin);
+  }
+
+  Candidate& CandidateOf(Ordinal document) {
+    const IdNumber id = documents().IdOf(document);
+    auto [entry, is_new] = position_.try_emplace(id, candidates_.size());
+    if (is_new) candidates_.push_back({.id = id, .document = document});
+    return candidates_[entry->second];
+  }
+
+  void FindByText() {
+    uint32_t rank = 0;
+    for (const ScoredDocument& found :
+         index_.text().Search(asked_, documents(), query_.filter, CandidatesWanted())) {
+      Candidate& candidate = CandidateOf(found.document);
+      candidate.text_score = found.score;
+      candidate.text_rank = ++rank;
+    }
+  }
+
+  void FindByVector() {
+    if (query_.embedding.empty()) return;
+    uint32_t rank = 0;
+    for (const ScoredDocument& found :
+         index_.vectors().Search(query_.embedding, documents(), query_.filter,
+                                 {.need = query_.limit, .k = CandidatesWanted()})) {
+      Candidate& candidate = CandidateOf(found.document);
+      candidate.vector_score = found.score;
+      candidate.vector_rank = ++rank;
+    }
+  }
+
+  void Fuse() {
+    const int ways = (query_.text.terms.empty() ? 0 : 1) + (query_.embedding.empty() ? 0 : 1);
+    auto share = [&](uint32_t rank) {
+      return rank == 0 ? 0 : (kRankOffset + 1) / (kRankOffset + rank) / ways;
+    };
+    for (Candidate& candidate : candidates_) {
+      candidate.fused = share(candidate.text_rank) + share(candidate.vector_rank);
+    }
+    std::sort(candidates_.begin(), candidates_.end(), [&](const auto& a, const auto& b) {
+      if (a.fused != b.fused) return a.fused > b.fused;
+      return Name(a) < Name(b);
+    });
+    for (size_t i = 0; i < candidates_.size(); ++i) position_[candidates_[i].id] = i;
+    if (!candidates_.empty()) best_fused_ = candidates_.front().fused;
+  }
+
+  void FollowLinks() {
+    std::vector<Seed> seeds;
+    for (size_t i = 0; i < std::min(kSeeds, candidates_.size()); ++i) {
+      seeds.push_back({candidates_[i].id, candidates_[i].fused / best_fused_});
+    }
+    arrivals_ = Spread(seeds, index_.links(), documents());
+    for (const auto& [id, arrival] : arrivals_) {
+      const Ordinal document = documents().DocumentOf(id);
+      if (document == kNoOrdinal || !documents().Passes(document, query_.filter)) continue;
+      CandidateOf(document).link_strength =
+          std::min(kLinkGain * arrival.activation, kBelowSource * arrival.source_activation);
+    }
+  }
+
+  void Score() {
+    for (Candidate& candidate : candidates_) {
+      const double missing = 1 - candidate.fused / best_fused_;
+      candidate.score = best_fused_ * (1 - missing * (1 - candidate.link_strength));
+    }
+    std::sort(candidates_.begin(), candidates_.end(), [&](const auto& a, const auto& b) {
+      if (a.score != b.score) return a.score > b.score;
+      return Name(a) < Name(b);
+    });
+    if (candidates_.size() > query_.limit) candidates_.resize(query_.limit);
+  }
+
+  RankedMemory Explain(const Candidate& candidate) const {
+    RankedMemory ranked;
+    ranked.id = MemoryId(Name(candidate));
+    ranked.score = candidate.score;
+    double covered_idf = 0;
+    if (candidate.text_rank > 0) {
+      for (const auto& term : index_.text().Matches(asked_, candidate.document)) {
+        ranked.why.terms.push_back(*term.text);
+        covered_idf += term.idf;
+      }
+    }
+    ranked.match = std::max({asked_.idf_sum > 0 ? covered_idf / asked_.idf_sum : 0.0,
+                             static_cast<double>(std::min(candidate.vector_score, 1.0F)),
+                             candidate.link_strength});
+    ranked.why.text_score = candidate.text_score;
+    ranked.why.text_rank = candidate.text_rank;
+    ranked.why.vector_score = candidate.vector_score;
+    ranked.why.vector_rank = candidate.vector_rank;
+    if (auto arrival = arrivals_.find(candidate.id); arrival != arrivals_.end()) {
+      ranked.why.activation = arrival->second.activation;
+      ranked.why.via = MemoryId(documents().Name(arrival->second.via));
+    }
+    return ranked;
+  }
+
+  const SpaceIndex& index_;
+  const RankingQuery& query_;
+  const TextIndex::Query asked_;
+  std::vector<Candidate> candidates_;
+  absl::flat_hash_map<IdNumber, size_t> position_;  // in candidates_, until they are scored
+  double best_fused_ = 1;
+  Arrivals arrivals_;
+};
+
+}  // namespace
+
+RankingQuery::RankingQuery(const RecallQuery& query)
+    : text(Analyze(query.text)), embedding(query.embedding), filter(query), limit(query.limit) {}
+
+std::vector<RankedMemory> Rank(const SpaceIndex& index, const RankingQuery& query) {
+  return Ranker(index, query).Run();
+}
+
+}  // namespace engram::memory

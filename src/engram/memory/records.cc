@@ -1,0 +1,159 @@
+#include "engram/memory/records.h"
+
+#include "engram/memory/record_parts.h"
+
+namespace engram::memory {
+
+using parts::Damaged;
+using storage::Decoder;
+using storage::Encoder;
+
+std::string EncodeIndexEntry(const IndexEntry& entry) {
+  Encoder out = parts::Begin();
+  out.Byte(static_cast<uint8_t>(entry.attributes.kind));
+  out.Double(entry.attributes.confidence);
+  out.Signed(ToInt(entry.attributes.occurred_at));
+  out.Varint(entry.attributes.features.size());
+  for (uint64_t feature : entry.attributes.features) out.Varint(feature);
+  out.Varint(entry.text.length);
+  out.Varint(entry.text.terms.size());
+  for (const TermCount& term : entry.text.terms) {
+    out.Bytes(term.term);
+    out.Varint(term.count);
+  }
+  return out.Take();
+}
+
+absl::StatusOr<IndexEntry> DecodeIndexEntry(std::string_view bytes) {
+  Decoder in(bytes);
+  if (!parts::KnownFormat(in)) return Damaged("index entry");
+  IndexEntry entry;
+  entry.attributes.kind = static_cast<Kind>(in.Byte());
+  entry.attributes.confidence = in.Double();
+  entry.attributes.occurred_at = WallMillis{in.Signed()};
+  entry.attributes.features.resize(in.Count());
+  for (uint64_t& feature : entry.attributes.features) feature = in.Varint();
+  entry.text.length = static_cast<uint32_t>(in.Varint());
+  entry.text.terms.resize(in.Count());
+  for (TermCount& term : entry.text.terms) {
+    term.term = in.Bytes();
+    term.count = static_cast<uint32_t>(in.Varint());
+  }
+  if (!in.Finished()) return Damaged("index entry");
+  return entry;
+}
+
+std::string EncodeWeight(double weight) {
+  Encoder out = parts::Begin();
+  out.Double(weight);
+  return out.Take();
+}
+
+absl::StatusOr<double> DecodeWeight(std::string_view bytes) {
+  Decoder in(bytes);
+  bool known = parts::KnownFormat(in);
+  double weight = in.Double();
+  if (!known || !in.Finished()) return Damaged("link");
+  return weight;
+}
+
+std::string EncodeEmbedding(std::span<const float> embedding) {
+  Encoder out = parts::Begin();
+  out.Floats(embedding);
+  return out.Take();
+}
+
+absl::StatusOr<std::vector<float>> DecodeEmbedding(std::string_view bytes) {
+  Decoder in(bytes);
+  bool known = parts::KnownFormat(in);
+  std::vector<float> embedding = in.Floats();
+  if (!known || !in.Finished()) return Damaged("embedding");
+  return embedding;
+}
+
+std::string EncodeSpace(const SpaceRecord& record) {
+  Encoder out = parts::Begin();
+  parts::Put(out, record.last);
+  parts::Put(out, record.assignment);
+  out.Signed(ToInt(record.clock));
+  out.Varint(record.clock_counter);
+  out.Varint(record.memories);
+  out.Varint(record.vectors);
+  out.Varint(record.words);
+  out.Varint(record.dimension);
+  return out.Take();
+}
+
+absl::StatusOr<SpaceRecord> DecodeSpace(std::string_view bytes) {
+  Decoder in(bytes);
+  if (!parts::KnownFormat(in)) return Damaged("space record");
+  SpaceRecord record;
+  record.last = parts::TakeVersion(in);
+  record.assignment = parts::TakeVersion(in);
+  record.clock = WallMillis{in.Signed()};
+  record.clock_counter = static_cast<uint32_t>(in.Varint());
+  record.memories = in.Varint();
+  record.vectors = in.Varint();
+  record.words = in.Varint();
+  record.dimension = static_cast<uint32_t>(in.Varint());
+  if (!in.Finished()) return Damaged("space record");
+  return record;
+}
+
+std::string EncodeIdentity(const Identity& identity) {
+  Encoder out = parts::Begin();
+  out.Bytes(identity.cluster_id);
+  out.Bytes(identity.node_id.view());
+  out.Varint(identity.members.size());
+  for (const NodeId& member : identity.members) out.Bytes(member.view());
+  return out.Take();
+}
+
+absl::StatusOr<Identity> DecodeIdentity(std::string_view bytes) {
+  Decoder in(bytes);
+  if (!parts::KnownFormat(in)) return Damaged("identity");
+  Identity identity;
+  identity.cluster_id = in.Bytes();
+  identity.node_id = NodeId(in.Bytes());
+  identity.members.resize(in.Count());
+  for (NodeId& member : identity.members) member = NodeId(in.Bytes());
+  if (!in.Finished()) return Damaged("identity");
+  return identity;
+}
+
+std::string EncodeWriteResult(const WriteResult& result) {
+  Encoder out = parts::Begin();
+  out.Bytes(result.id.view());
+  parts::Put(out, result.version);
+  out.Byte(result.created ? 1 : 0);
+  out.Byte(result.space_created ? 1 : 0);
+  return out.Take();
+}
+
+absl::StatusOr<WriteResult> DecodeWriteResult(std::string_view bytes) {
+  Decoder in(bytes);
+  if (!parts::KnownFormat(in)) return Damaged("result");
+  WriteResult result;
+  result.id = MemoryId(in.Bytes());
+  result.version = parts::TakeVersion(in);
+  result.created = in.Byte() != 0;
+  result.space_created = in.Byte() != 0;
+  if (!in.Finished()) return Damaged("result");
+  return result;
+}
+
+std::string EncodeFormatVersion(uint64_t version) {
+  Encoder out = parts::Begin();
+  out.Varint(version);
+  return out.Take();
+}
+
+absl::StatusOr<uint64_t> DecodeFormatVersion(std::string_view bytes) {
+  Decoder in(bytes);
+  bool known = parts::KnownFormat(in);
+  uint64_t version = in.Varint();
+  if (!known || !in.Finished()) return Damaged("format version");
+  return version;
+}
+
+}  // namespace engram::memory

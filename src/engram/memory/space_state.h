@@ -1,0 +1,63 @@
+// One space of this node in memory: its record and, once somebody recalls from it, its index.
+//
+// The index is loaded at the first recall (a space nobody asks costs no memory but its record)
+// while writes go on: changes committed during a load are kept aside and applied before the index
+// is published. The same way replaces an index that has grown wasteful.
+//
+// Thread-safe. Shared by the engine's threads; Publish is for the commit thread only. Its lock is
+// never held across I/O.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "engram/memory/records.h"
+#include "engram/memory/space_index.h"
+#include "engram/storage/database.h"
+
+namespace engram::memory {
+
+class SpaceState {
+ public:
+  // A space that is in the database.
+  SpaceState(SpaceId id, SpaceRecord record) : id_(std::move(id)), record_(std::move(record)) {}
+
+  const SpaceId& id() const { return id_; }
+  SpaceRecord record() const;
+
+  // What the commit thread made durable, in its order.
+  void Publish(const SpaceRecord& record, const std::vector<IndexChange>& changes);
+
+  // Returns when the index is there; one caller loads, the others wait.
+  [[nodiscard]] absl::Status EnsureLoaded(const storage::Database& database);
+
+  // Loads a fresh index and puts it in the place of the present one, which serves until then.
+  // Keeper only.
+  [[nodiscard]] absl::Status Reload(const storage::Database& database);
+
+  // Calls `read` with the index. REQUIRES: EnsureLoaded succeeded.
+  void Read(absl::FunctionRef<void(const SpaceIndex&)> read) const;
+
+  // True if the index is loaded and has more than `exact_vectors_max` rows that no graph covers all
+  // of, or is wasteful: the keeper should look after it.
+  bool NeedsCare(size_t exact_vectors_max) const;
+
+  void SetGraph(std::shared_ptr<VectorGraph> graph);
+
+ private:
+  [[nodiscard]] absl::Status Load(const storage::Database& database);
+
+  const SpaceId id_;
+  mutable absl::Mutex mutex_;
+  SpaceRecord record_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<SpaceIndex> index_ ABSL_GUARDED_BY(mutex_);  // null: not loaded
+  bool loading_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<IndexChange> missed_ ABSL_GUARDED_BY(mutex_);  // committed while loading
+};
+
+}  // namespace engram::memory
