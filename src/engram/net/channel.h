@@ -37,6 +37,9 @@ struct CallResult {
   absl::Status status;  // OK, the peer's status (with its ErrorDetail), or a local one
   Delivery delivery = Delivery::kAnswered;
   std::string message;  // the reply, without gRPC's prefix
+  // Of a unary call: the request's bytes, given back unmoved so that the caller can send them again without having kept a copy.
+  // Filled in every case, also on success.
+  std::string request;
   Metadata initial;
   Metadata trailing;
 };

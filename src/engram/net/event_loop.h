@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <memory>
 #include <optional>
@@ -14,8 +15,13 @@
 
 #include "absl/functional/any_invocable.h"
 #include "engram/base/time.h"
+#include "engram/net/counters.h"
 
 namespace engram::net {
+
+namespace internal {
+class LoopIo;
+}
 
 class EventLoop {
  public:
@@ -31,7 +37,7 @@ class EventLoop {
   // Lets the running task end, then joins the thread. Tasks still queued are destroyed with the loop, not run.
   void Stop();
 
-  // Any thread. Tasks posted by one thread run in the order they were posted.
+  // Any thread. Tasks posted by one thread run in the order they were posted. After Stop() a task is destroyed at once.
   void Post(Task task);
 
   bool InLoop() const;
@@ -48,16 +54,28 @@ class EventLoop {
 
    private:
     struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::shared_ptr<Impl> impl_;  // shared with the shot under way, which may be queued when the timer dies
   };
 
+  // The clock of everything in net/.
+  static TimePoint Now() { return std::chrono::steady_clock::now(); }
+
   boost::asio::io_context& context() { return context_; }
+  // Written on the loop, read by any thread.
+  Counters& counters() { return counters_; }
+  const Counters& counters() const { return counters_; }
+  // Buffers that the connections of this loop share. Loop thread only; for net/ itself.
+  internal::LoopIo& io() { return *io_; }
 
  private:
+  Counters counters_;
+  // Outlives the context: tasks that are destroyed with it may still mark their connection as having something to send.
+  std::unique_ptr<internal::LoopIo> io_;
   boost::asio::io_context context_{1};
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_{};
+  std::atomic<bool> stopped_{false};
 };
 
 class EventLoopGroup {
@@ -68,6 +86,7 @@ class EventLoopGroup {
   void Stop();
   size_t size() const { return loops_.size(); }
   EventLoop& at(size_t i) { return *loops_[i]; }
+  const EventLoop& at(size_t i) const { return *loops_[i]; }
 
  private:
   std::vector<std::unique_ptr<EventLoop>> loops_;

@@ -24,9 +24,15 @@ struct ServerOptions {
   uint16_t port = 0;  // 0: one that is free, see Server::port()
   size_t message_bytes_max = 4u << 20;
   size_t header_bytes_max = 16u << 10;  // names and values of one header list
+  size_t metadata_bytes_max = 8u << 10;  // names and values of a request's metadata
   uint32_t concurrent_streams_max = 1000;  // per connection
   size_t connections_max = 20'000;
   size_t stream_queue_bytes_max = 1u << 20;  // unsent bytes of one streaming call before Send says "wait"
+  Duration preface_timeout = std::chrono::seconds(10);  // from the connection's beginning to its first frame
+  // Per connection and 10 s: calls that the peer resets, unless they are less than half of those it began; and pings,
+  // settings and the like. Beyond them the connection ends with ENHANCE_YOUR_CALM.
+  uint32_t resets_max = 1000;
+  uint32_t control_frames_max = 10'000;
 };
 
 namespace internal {

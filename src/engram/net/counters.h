@@ -1,0 +1,51 @@
+// What one event loop has done on the wire, for metrics and for tests that hold promises such as "one copy in, one out".
+//
+// Each loop owns one Counters and is its only writer; any thread may read. Sum over the loops for the whole process.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace engram::net {
+
+// Written by one thread, read by any: no locked instruction on the hot path.
+class Counter {
+ public:
+  void Add(uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+struct Counters {
+  // Every byte of a message is counted once per copy: from the receive buffer into the message, and from the message
+  // into the output buffer. There are no other copies.
+  Counter messages_received;
+  Counter message_bytes_received;
+  Counter messages_sent;
+  Counter message_bytes_sent;
+
+  // Server side. The second group counts how often a bound of ServerOptions was hit.
+  Counter connections_accepted;
+  Counter connections_closed;
+  Counter calls_begun;
+  Counter calls_cancelled;
+  Counter calls_deadline_exceeded;
+  Counter connections_refused;     // connections_max
+  Counter connections_unfinished;  // preface_timeout
+  Counter connections_flooding;    // resets, pings, settings: ended with ENHANCE_YOUR_CALM
+  Counter header_lists_refused;    // header_bytes_max, metadata_bytes_max
+  Counter messages_refused;        // message_bytes_max, malformed or compressed ones; client side too
+  Counter requests_refused;        // unknown method, not POST, not gRPC
+
+  // Channel side.
+  Counter connects;
+  Counter connects_failed;
+  Counter connections_lost;
+  Counter keepalives_missed;
+};
+
+}  // namespace engram::net

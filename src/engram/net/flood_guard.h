@@ -1,0 +1,52 @@
+// Tells a hostile peer from a busy one by counting what costs it nothing and us something.
+//
+// The intuition: resets of calls are normal (a hedged read is cancelled, a deadline passes), so a count alone would cut off
+// a busy node that serves many. An attacker opens streams only to reset them ("rapid reset", CVE-2023-44487): then
+// resets are both many and at least half of everything begun. Pings, settings and empty frames serve a connection, not calls:
+// for them an absolute bound will do. Counts start anew with each window of 10 s. Pure; `now` is passed in.
+#pragma once
+
+#include <cstdint>
+
+#include "engram/base/time.h"
+
+namespace engram::net::internal {
+
+struct FloodLimits {
+  uint32_t resets_max = 1000;           // per window, unless they are less than half of the calls begun
+  uint32_t control_frames_max = 10'000;  // per window
+};
+
+class FloodGuard {
+ public:
+  static constexpr Duration kWindow = std::chrono::seconds(10);
+
+  explicit FloodGuard(FloodLimits limits) : limits_(limits) {}
+
+  void OnCallBegun() { ++begun_; }
+  // True: the connection is to be ended.
+  [[nodiscard]] bool OnReset(TimePoint now) {
+    Roll(now);
+    ++resets_;
+    return resets_ > limits_.resets_max && uint64_t{resets_} * 2 > begun_;
+  }
+  [[nodiscard]] bool OnControlFrame(TimePoint now) {
+    Roll(now);
+    return ++control_frames_ > limits_.control_frames_max;
+  }
+
+ private:
+  void Roll(TimePoint now) {
+    if (now < window_end_) return;
+    window_end_ = now + kWindow;
+    begun_ = resets_ = control_frames_ = 0;
+  }
+
+  const FloodLimits limits_;
+  TimePoint window_end_ = TimePoint::min();
+  uint32_t begun_ = 0;
+  uint32_t resets_ = 0;
+  uint32_t control_frames_ = 0;
+};
+
+}  // namespace engram::net::internal

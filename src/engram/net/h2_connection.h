@@ -1,0 +1,79 @@
+// An HTTP/2 connection: nghttp2's session between a Transport and the H2Streams of its calls.
+//
+// Framing, HPACK, settings and flow-control windows are the library's; this class moves bytes, finds the stream that
+// an event belongs to, and ends what breaks the rules. ServerConnection and ClientConnection add what differs.
+// Loop thread only.
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engram/net/deadline_timer.h"
+#include "engram/net/h2_stream.h"
+#include "engram/net/transport.h"
+
+namespace engram::net::internal {
+
+class H2Connection : public Transport {
+ public:
+  enum class Side : uint8_t { kServer, kClient };
+
+  // Per stream and for the whole connection. The second is many times the first, so that streams which nobody reads do not
+  // stall the others, and is the bound on what one connection can make us hold of unread streams.
+  static constexpr uint32_t kStreamWindowBytes = 1u << 20;
+  static constexpr int32_t kConnectionWindowBytes = 32 << 20;
+
+  H2Connection(EventLoop& loop, Socket socket, Side side);
+  ~H2Connection() override;
+
+  nghttp2_session* session() { return session_; }
+  bool has_streams() const { return !streams_.empty(); }
+
+  // For streams.
+  void Acknowledge(int32_t stream_id, size_t bytes);
+  void AcknowledgeConnection(size_t bytes);
+  void ResumeData(int32_t stream_id);
+  void ResetStream(int32_t stream_id, uint32_t http2_error);
+  // Begins to watch the stream's deadline.
+  void WatchDeadline(TimePoint deadline) { deadlines_.Watch(deadline); }
+
+ protected:
+  StreamList& streams() { return streams_; }
+  void AddStream(H2Stream& stream, int32_t id);
+  // The first frames: settings and the connection's window.
+  void SubmitPreface(const nghttp2_settings_entry* settings, size_t count);
+  // Sends GOAWAY and closes once that is out.
+  void Terminate(uint32_t http2_error);
+  // Ends every stream; for OnClosed().
+  void LoseStreams(std::string_view reason);
+
+  // The beginning of a request's header list (server only).
+  virtual void OnRequestBegin(int32_t /*stream_id*/) {}
+  // Any complete frame, after its stream has been told.
+  virtual void OnFrame(const nghttp2_frame& /*frame*/) {}
+  virtual void OnFrameSent(const nghttp2_frame& /*frame*/) {}
+  virtual void OnStreamClosed(uint32_t /*http2_error*/) {}
+
+  // Transport
+  void OnBytes(const uint8_t* data, size_t size) override;
+  bool FillOutput(std::string& out) override;
+  void OnFlushed() override;
+
+ private:
+  friend struct H2Callbacks;
+
+  H2Stream* Find(int32_t stream_id);
+  void HandleFrame(const nghttp2_frame& frame);
+  void ExpireStreams(TimePoint now);
+
+  nghttp2_session* session_ = nullptr;
+  std::string* out_ = nullptr;  // during FillOutput
+  StreamList streams_;
+  DeadlineTimer deadlines_;
+};
+
+}  // namespace engram::net::internal

@@ -1,0 +1,190 @@
+#include "engram/net/h2_stream.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engram/base/error.h"
+#include "engram/net/h2_connection.h"
+
+namespace engram::net::internal {
+
+H2Stream::H2Stream(EventLoop& loop, StreamLimits limits)
+    : loop_(loop), queue_bytes_max_(limits.queue_bytes_max), reader_(limits.message_bytes_max) {}
+
+void H2Stream::Attach(H2Connection& connection, int32_t id) {
+  connection_ = &connection;
+  id_ = id;
+  self_ = shared_from_this();
+}
+
+void H2Stream::Detach() {
+  if (connection_ == nullptr) return;
+  if (unacknowledged_bytes_ > 0) {
+    // The stream's window is gone with it; the connection's must not leak.
+    connection_->AcknowledgeConnection(std::exchange(unacknowledged_bytes_, 0));
+  }
+  Abandon();
+}
+
+void H2Stream::Abandon() {
+  connection_ = nullptr;
+  unlink();
+  self_.reset();  // may destroy this
+}
+
+// ---- sending
+
+bool H2Stream::Send(std::string message) {
+  if (connection_ == nullptr || discarding_ || send_ended_) return true;  // dropped silently
+  queue_.Push(std::move(message));
+  Resume();
+  return queue_.unsent() <= queue_bytes_max_;
+}
+
+void H2Stream::OnWritable(Callback callback) {
+  on_writable_ = std::move(callback);
+  if (queue_.unsent() > queue_bytes_max_) return;
+  loop_.Post([self = shared_from_this()] {
+    if (self->on_writable_) std::exchange(self->on_writable_, nullptr)();
+  });
+}
+
+void H2Stream::EndSend() { send_ended_ = true; }
+
+void H2Stream::Resume() {
+  if (connection_ == nullptr || !deferred_) return;
+  deferred_ = false;
+  connection_->ResumeData(id_);
+}
+
+H2Stream::Source H2Stream::NextData(size_t bytes_max) {
+  const size_t bytes = std::min(bytes_max, queue_.unsent());
+  const bool end = send_ended_ && bytes == queue_.unsent();
+  deferred_ = bytes == 0 && !end;
+  return {bytes, deferred_, end};
+}
+
+void H2Stream::CopyData(std::string& out, size_t bytes) {
+  const size_t messages = queue_.CopyTo(out, bytes);
+  loop_.counters().messages_sent.Add(messages);
+  loop_.counters().message_bytes_sent.Add(bytes);
+  if (on_writable_ && queue_.unsent() <= queue_bytes_max_ / 2) {
+    // Posted: we are inside nghttp2's sending, and the handler will want to send.
+    OnWritable(std::exchange(on_writable_, nullptr));
+  }
+}
+
+// ---- receiving
+
+void H2Stream::OnData(std::span<const uint8_t> bytes) {
+  unacknowledged_bytes_ += bytes.size();
+  while (!bytes.empty() && !discarding_) {
+    if (reader_.state() == MessageReader::State::kComplete) {
+      FailMessage(InvalidArgument("message", "a unary call carries one message only"));
+      break;
+    }
+    const size_t used = reader_.Feed(bytes);
+    loop_.counters().message_bytes_received.Add(used);
+    bytes = bytes.subspan(used);
+    if (reader_.failed()) {
+      FailMessage(DescribeBadMessage());
+    } else if (reader_.state() == MessageReader::State::kComplete) {
+      TakeMessage();
+    }
+  }
+  Deliver();
+}
+
+void H2Stream::TakeMessage() {
+  loop_.counters().messages_received.Add();
+  if (kind_ == Kind::kUnary) return;  // stays in the reader until the end of input
+  unread_bytes_ += reader_.partial_bytes();
+  unread_.push_back(reader_.Take());
+}
+
+absl::Status H2Stream::DescribeBadMessage() const {
+  if (reader_.state() == MessageReader::State::kTooLarge) {
+    return InvalidArgument("message", fmt::format("the message has {} bytes, the limit is {}",
+                                                  reader_.announced(), reader_.message_bytes_max()));
+  }
+  return MakeError(ErrorCode::kUnimplemented, "the message is compressed; only identity is accepted");
+}
+
+void H2Stream::FailMessage(absl::Status status) {
+  loop_.counters().messages_refused.Add();
+  Discard();
+  OnBadMessage(std::move(status));
+}
+
+void H2Stream::OnInputEnd() {
+  if (input_ended_) return;
+  input_ended_ = true;
+  if (discarding_) return;
+  if (!reader_.at_boundary() && reader_.state() != MessageReader::State::kComplete) {
+    return FailMessage(InvalidArgument("message", "the stream ends within a message"));
+  }
+  OnMessagesEnd();
+  Deliver();
+}
+
+void H2Stream::Read(ReadDone done) {
+  if (discarding_) return;
+  read_done_ = std::move(done);
+  // From within a call-back of Deliver() its loop goes on; elsewhere the caller must not be called back at once.
+  if (!delivering_) DeliverSoon();
+}
+
+void H2Stream::DeliverSoon() {
+  if (unread_.empty() && !input_ended_) return Acknowledge();
+  loop_.Post([self = shared_from_this()] { self->Deliver(); });
+}
+
+void H2Stream::Deliver() {
+  if (delivering_) return;
+  if (!unread_.empty() || input_ended_) {
+    const std::shared_ptr<H2Stream> self = shared_from_this();
+    delivering_ = true;
+    while (read_done_ && !unread_.empty()) {
+      std::string message = std::move(unread_.front());
+      unread_.pop_front();
+      unread_bytes_ -= kMessagePrefixBytes + message.size();
+      std::exchange(read_done_, nullptr)(std::move(message));
+    }
+    if (read_done_ && unread_.empty() && input_ended_) EndRead();
+    delivering_ = false;
+    if (unread_.empty()) OnDelivered();
+  }
+  Acknowledge();
+}
+
+void H2Stream::EndRead() {
+  if (read_done_) std::exchange(read_done_, nullptr)(std::nullopt);
+}
+
+void H2Stream::Acknowledge() {
+  if (connection_ == nullptr || unacknowledged_bytes_ == 0) return;
+  size_t keep = 0;
+  if (kind_ == Kind::kStreaming && !discarding_) {
+    keep = unread_bytes_ + (read_done_ ? 0 : reader_.partial_bytes());
+  }
+  if (keep >= unacknowledged_bytes_) return;
+  connection_->Acknowledge(id_, unacknowledged_bytes_ - keep);
+  unacknowledged_bytes_ = keep;
+}
+
+void H2Stream::Discard() {
+  discarding_ = true;
+  unread_.clear();
+  unread_bytes_ = 0;
+  Acknowledge();
+}
+
+void H2Stream::DropCallbacks() {
+  // Destroying a call-back may end the very call it belongs to, and with it this object's owner.
+  ReadDone read = std::exchange(read_done_, nullptr);
+  Callback writable = std::exchange(on_writable_, nullptr);
+}
+
+}  // namespace engram::net::internal

@@ -1,0 +1,55 @@
+// Cuts gRPC's length-prefixed messages out of a byte stream: one byte "compressed", four bytes length (big endian), body.
+//
+// A pure machine: fed with whatever arrived, it stops after each message. Each body byte is copied exactly once, into a
+// string reserved for the announced length. Not thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace engram::net::internal {
+
+inline constexpr size_t kMessagePrefixBytes = 5;
+
+class MessageReader {
+ public:
+  enum class State : uint8_t {
+    kPrefix,
+    kBody,
+    kComplete,    // Take() it before feeding more
+    kTooLarge,    // final: more than message_bytes_max announced, see announced()
+    kCompressed,  // final: the flag is set
+  };
+
+  explicit MessageReader(size_t message_bytes_max) : message_bytes_max_(message_bytes_max) {}
+
+  // Takes bytes up to the end of the message and returns how many. REQUIRES: kPrefix or kBody.
+  size_t Feed(std::span<const uint8_t> bytes);
+  // The message. REQUIRES: kComplete.
+  std::string Take();
+
+  State state() const { return state_; }
+  bool failed() const { return state_ == State::kTooLarge || state_ == State::kCompressed; }
+  // True between messages: the stream may end here.
+  bool at_boundary() const { return state_ == State::kPrefix && prefix_size_ == 0; }
+  // Length of the message under way, without the prefix.
+  size_t announced() const { return announced_; }
+  size_t message_bytes_max() const { return message_bytes_max_; }
+  // Bytes of the message under way that have been fed, prefix included.
+  size_t partial_bytes() const { return prefix_size_ + message_.size(); }
+
+ private:
+  size_t FeedPrefix(std::span<const uint8_t> bytes);
+  void EndPrefix();
+
+  const size_t message_bytes_max_;
+  std::string message_;
+  size_t announced_ = 0;
+  std::array<uint8_t, kMessagePrefixBytes> prefix_{};
+  uint8_t prefix_size_ = 0;
+  State state_ = State::kPrefix;
+};
+
+}  // namespace engram::net::internal

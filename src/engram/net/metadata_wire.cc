@@ -1,0 +1,71 @@
+#include "engram/net/metadata_wire.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/escaping.h"
+#include "engram/base/error.h"
+
+namespace engram::net::internal {
+namespace {
+
+constexpr std::array<std::string_view, 9> kReserved = {
+    "te",   "content-type",   "content-length",    "user-agent", "connection",
+    "host", "accept-encoding", "transfer-encoding", "upgrade"};
+
+bool IsNameChar(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+}
+
+bool IsValueChar(char c) { return c >= ' ' && c <= '~'; }
+
+}  // namespace
+
+bool IsReservedHeader(std::string_view name) {
+  if (name.empty() || name[0] == ':' || name.starts_with("grpc-")) return true;
+  return std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
+}
+
+bool AddReceived(std::string_view name, std::string_view value, Metadata& metadata) {
+  if (!IsBinaryHeader(name)) {
+    metadata.Add(name, value);
+    return true;
+  }
+  std::string decoded;
+  for (;;) {
+    const size_t comma = value.find(',');
+    if (!DecodeBinary(value.substr(0, comma), decoded)) return false;
+    metadata.Add(name, decoded);
+    if (comma == std::string_view::npos) return true;
+    value.remove_prefix(comma + 1);
+  }
+}
+
+std::string EncodeBinary(std::string_view value) {
+  std::string text;
+  absl::Base64Escape(absl::string_view(value.data(), value.size()), &text);
+  text.erase(std::find(text.begin(), text.end(), '='), text.end());
+  return text;
+}
+
+bool DecodeBinary(std::string_view text, std::string& value) {
+  return absl::Base64Unescape(absl::string_view(text.data(), text.size()), &value);
+}
+
+absl::Status CheckSendable(const Metadata& metadata) {
+  for (const MetadataEntry& entry : metadata.entries()) {
+    if (IsReservedHeader(entry.name) || !std::all_of(entry.name.begin(), entry.name.end(), IsNameChar)) {
+      return InvalidArgument("metadata", fmt::format("the metadata name \"{}\" cannot be sent", entry.name));
+    }
+    if (!IsBinaryHeader(entry.name) &&
+        !std::all_of(entry.value.begin(), entry.value.end(), IsValueChar)) {
+      return InvalidArgument(
+          "metadata", fmt::format("the value of metadata \"{}\" is not printable ASCII", entry.name));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace engram::net::internal

@@ -1,0 +1,193 @@
+#include "engram/net/server.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "engram/net/acceptor.h"
+#include "engram/net/server_connection.h"
+
+namespace engram::net {
+
+using internal::ServerConnection;
+
+namespace {
+
+constexpr char kShuttingDown[] = "the server is shutting down";
+
+// The connections of one loop, touched on that loop only.
+using ConnectionMap = absl::flat_hash_map<ServerConnection*, std::shared_ptr<ServerConnection>>;
+
+std::string AddressOf(const internal::Socket& socket) {
+  boost::system::error_code error;
+  const auto endpoint = socket.remote_endpoint(error);
+  if (error) return "unknown";
+  const std::string host = endpoint.address().to_string();
+  if (endpoint.address().is_v6()) return fmt::format("[{}]:{}", host, endpoint.port());
+  return fmt::format("{}:{}", host, endpoint.port());
+}
+
+// How many things of the server live on the loops: open connections, and the acceptor. Drain() waits for zero. Any thread.
+class LiveCount {
+ public:
+  void Increment() {
+    absl::MutexLock lock(&mutex_);
+    ++count_;
+  }
+  void Decrement() {
+    absl::MutexLock lock(&mutex_);
+    --count_;
+  }
+  int64_t value() const {
+    absl::MutexLock lock(&mutex_);
+    return count_;
+  }
+  // False: `timeout` passed first.
+  bool AwaitZero(absl::Duration timeout) {
+    absl::MutexLock lock(&mutex_);
+    return mutex_.AwaitWithTimeout(
+        absl::Condition(+[](int64_t* count) { return *count == 0; }, &count_), timeout);
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  int64_t count_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace
+
+struct Server::Impl {
+  Impl(EventLoopGroup& l, ServerOptions o)
+      : loops(l),
+        options(std::move(o)),
+        connections(l.size()),
+        acceptor(std::make_shared<internal::Acceptor>(l, [this](size_t index, internal::Socket socket) {
+          Accepted(index, std::move(socket));
+        })) {}
+
+  void Accepted(size_t loop_index, internal::Socket socket);
+  void Serve(size_t loop_index, internal::Socket socket);
+  void Remove(size_t loop_index, ServerConnection& connection);
+  void BeginDrain();
+  // Runs `act` on every connection, each on its loop.
+  template <class Act>
+  void ForEachConnection(Act act);
+
+  EventLoopGroup& loops;
+  const ServerOptions options;
+  std::shared_ptr<internal::MethodTable> methods = std::make_shared<internal::MethodTable>();
+  std::vector<ConnectionMap> connections;  // by loop
+  LiveCount live;
+  std::atomic<bool> draining{false};
+  std::atomic<bool> closing{false};  // the time to drain is over
+  bool started = false;
+  const std::shared_ptr<internal::Acceptor> acceptor;
+};
+
+void Server::Impl::Accepted(size_t loop_index, internal::Socket socket) {
+  Counters& counters = loops.at(0).counters();
+  if (draining) return;
+  // The acceptor is one of the live.
+  if (live.value() > static_cast<int64_t>(options.connections_max)) {
+    counters.connections_refused.Add();
+    return;
+  }
+  counters.connections_accepted.Add();
+  live.Increment();
+  if (loop_index == 0) return Serve(loop_index, std::move(socket));
+  loops.at(loop_index).Post([this, loop_index, socket = std::move(socket)]() mutable {
+    Serve(loop_index, std::move(socket));
+  });
+}
+
+void Server::Impl::Serve(size_t loop_index, internal::Socket socket) {
+  boost::system::error_code ignored;
+  socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
+  auto peer = std::make_shared<internal::PeerInfo>(internal::PeerInfo{
+      methods,
+      AddressOf(socket),
+      {options.message_bytes_max, options.stream_queue_bytes_max},
+      {options.header_bytes_max, options.metadata_bytes_max}});
+  const internal::ConnectionLimits limits = {options.concurrent_streams_max,
+                                             options.header_bytes_max,
+                                             options.preface_timeout,
+                                             {options.resets_max, options.control_frames_max}};
+  auto connection = std::make_shared<ServerConnection>(
+      loops.at(loop_index), std::move(socket), std::move(peer), limits,
+      [this, loop_index](ServerConnection& closed) { Remove(loop_index, closed); });
+  connections[loop_index].emplace(connection.get(), connection);
+  connection->Serve();
+  if (closing) {
+    connection->Close(kShuttingDown);
+  } else if (draining) {
+    connection->Drain();
+  }
+}
+
+void Server::Impl::Remove(size_t loop_index, ServerConnection& connection) {
+  connections[loop_index].erase(&connection);
+  live.Decrement();  // the last touch: Drain() may return and the server be destroyed
+}
+
+template <class Act>
+void Server::Impl::ForEachConnection(Act act) {
+  for (size_t i = 0; i < loops.size(); ++i) {
+    live.Increment();
+    loops.at(i).Post([this, i, act] {
+      const ConnectionMap copy = connections[i];  // closing one removes it
+      for (const auto& [pointer, connection] : copy) act(*connection);
+      live.Decrement();
+    });
+  }
+}
+
+Server::Server(EventLoopGroup& loops, ServerOptions options)
+    : impl_(std::make_unique<Impl>(loops, std::move(options))) {}
+
+Server::~Server() { Drain(TimePoint::min()); }
+
+void Server::AddUnary(std::string_view method, UnaryHandler handler) {
+  impl_->methods->Add(method, std::move(handler), nullptr);
+}
+
+void Server::AddStream(std::string_view method, StreamHandler handler) {
+  impl_->methods->Add(method, nullptr, std::move(handler));
+}
+
+absl::Status Server::Start() {
+  absl::Status status = impl_->acceptor->Listen(impl_->options.host, impl_->options.port);
+  if (!status.ok()) return status;
+  impl_->started = true;
+  impl_->live.Increment();
+  impl_->loops.at(0).Post([impl = impl_.get()] { impl->acceptor->Accept(); });
+  return absl::OkStatus();
+}
+
+uint16_t Server::port() const { return impl_->acceptor->port(); }
+
+void Server::Impl::BeginDrain() {
+  loops.at(0).Post([this] {
+    acceptor->Close();
+    live.Decrement();
+  });
+  ForEachConnection([](ServerConnection& connection) { connection.Drain(); });
+}
+
+void Server::Drain(TimePoint deadline) {
+  if (!impl_->started) return;
+  if (!impl_->draining.exchange(true)) impl_->BeginDrain();
+  const TimePoint now = EventLoop::Now();
+  if (impl_->live.AwaitZero(absl::FromChrono(std::max(deadline, now) - now))) return;
+  impl_->closing = true;
+  impl_->ForEachConnection([](ServerConnection& connection) { connection.Close(kShuttingDown); });
+  impl_->live.AwaitZero(absl::InfiniteDuration());
+}
+
+}  // namespace engram::net

@@ -1,0 +1,115 @@
+#include "engram/net/server_connection.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+namespace engram::net::internal {
+namespace {
+
+// Marks the PING whose answer says that the peer has seen the notice of shutdown.
+constexpr std::array<uint8_t, 8> kDrainPing = {'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
+
+bool IsDrainAck(const nghttp2_frame& frame) {
+  return frame.hd.type == NGHTTP2_PING && (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
+         std::memcmp(frame.ping.opaque_data, kDrainPing.data(), kDrainPing.size()) == 0;
+}
+
+// Frames that cost a peer nothing and do nothing for a call. An empty DATA frame is one, unless it ends the stream.
+bool IsControl(const nghttp2_frame& frame) {
+  switch (frame.hd.type) {
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_RST_STREAM:  // counted by stream
+    case NGHTTP2_WINDOW_UPDATE:
+      return false;
+    case NGHTTP2_DATA:
+      return frame.hd.length == 0 && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+ServerConnection::ServerConnection(EventLoop& loop, Socket socket,
+                                   std::shared_ptr<const PeerInfo> peer, ConnectionLimits limits,
+                                   Closed closed)
+    : H2Connection(loop, std::move(socket), Side::kServer),
+      peer_(std::move(peer)),
+      limits_(limits),
+      closed_callback_(std::move(closed)),
+      flood_(limits.flood) {}
+
+void ServerConnection::Serve() {
+  const std::array<nghttp2_settings_entry, 3> settings = {{
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits_.concurrent_streams_max},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindowBytes},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits_.header_bytes_max)},
+  }};
+  SubmitPreface(settings.data(), settings.size());
+  preface_timer_.emplace(loop());
+  preface_timer_->RunAt(EventLoop::Now() + limits_.preface_timeout, [this] {
+    loop().counters().connections_unfinished.Add();
+    Close("the peer did not begin to speak HTTP/2");
+  });
+  Open();
+}
+
+void ServerConnection::Drain() {
+  if (draining_ || closed()) return;
+  draining_ = true;
+  // In two steps, so that calls which are on their way while the peer does not know yet are still served.
+  nghttp2_submit_shutdown_notice(session());
+  nghttp2_submit_ping(session(), NGHTTP2_FLAG_NONE, kDrainPing.data());
+  FlushSoon();
+}
+
+void ServerConnection::EndDrain() {
+  nghttp2_submit_goaway(session(), NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(session()), NGHTTP2_NO_ERROR, nullptr,
+                        0);
+  FlushSoon();
+}
+
+void ServerConnection::CutOff() {
+  loop().counters().connections_flooding.Add();
+  Terminate(NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+void ServerConnection::OnRequestBegin(int32_t stream_id) {
+  flood_.OnCallBegun();
+  auto stream = std::make_shared<ServerStreamState>(loop(), peer_);
+  AddStream(*stream, stream_id);
+  nghttp2_session_set_stream_user_data(session(), stream_id, static_cast<H2Stream*>(stream.get()));
+}
+
+void ServerConnection::OnFrame(const nghttp2_frame& frame) {
+  if (preface_timer_.has_value()) preface_timer_.reset();
+  if (IsDrainAck(frame)) EndDrain();
+  if (IsControl(frame) && flood_.OnControlFrame(EventLoop::Now())) CutOff();
+}
+
+void ServerConnection::OnFrameSent(const nghttp2_frame& frame) {
+  if (early_ends_ == 0 || frame.hd.type != NGHTTP2_HEADERS ||
+      (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
+    return;
+  }
+  if (nghttp2_session_get_stream_remote_close(session(), frame.hd.stream_id) != 0) return;
+  --early_ends_;
+  ResetStream(frame.hd.stream_id, NGHTTP2_NO_ERROR);
+}
+
+void ServerConnection::OnStreamClosed(uint32_t http2_error) {
+  if (http2_error != NGHTTP2_NO_ERROR && flood_.OnReset(EventLoop::Now())) CutOff();
+}
+
+void ServerConnection::OnClosed(std::string_view reason) {
+  preface_timer_.reset();
+  loop().counters().connections_closed.Add();
+  LoseStreams(reason);
+  if (closed_callback_) std::exchange(closed_callback_, nullptr)(*this);
+}
+
+}  // namespace engram::net::internal

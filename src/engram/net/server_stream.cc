@@ -1,0 +1,219 @@
+#include "engram/net/server_stream.h"
+
+#include <fmt/format.h>
+#include <nghttp2/nghttp2.h>
+
+#include <utility>
+
+#include "engram/base/error.h"
+#include "engram/net/grpc_status.h"
+#include "engram/net/grpc_timeout.h"
+#include "engram/net/h2_callbacks.h"
+#include "engram/net/header_block.h"
+#include "engram/net/metadata_wire.h"
+#include "engram/net/server_connection.h"
+
+namespace engram::net::internal {
+
+ServerStreamState::ServerStreamState(EventLoop& loop, std::shared_ptr<const PeerInfo> peer)
+    : H2Stream(loop, peer->stream_limits),
+      peer_(std::move(peer)),
+      head_(*peer_->methods, peer_->head_limits) {}
+
+// ---- the request
+
+void ServerStreamState::OnHeader(std::string_view name, std::string_view value) {
+  if (!head_done_) head_.Add(name, value);  // gRPC knows no trailers of a request
+}
+
+void ServerStreamState::OnHeadersEnd() {
+  if (head_done_) return;
+  head_done_ = true;
+  const int http_status = head_.HttpStatus();
+  if (http_status != 200) return SubmitHttpStatus(http_status);
+  absl::Status verdict = head_.Verdict();
+  if (!verdict.ok()) return RefuseHead(std::move(verdict));
+  if (head_.timeout() != Duration::max()) {
+    request_deadline_ = DeadlineAfter(EventLoop::Now(), head_.timeout());
+    set_deadline(request_deadline_);
+    connection()->WatchDeadline(deadline());
+  }
+  if (head_.method()->stream) {
+    set_kind(Kind::kStreaming);
+    Begin();
+  }
+}
+
+void ServerStreamState::RefuseHead(absl::Status verdict) {
+  Counters& counters = loop().counters();
+  (head_.too_large() ? counters.header_lists_refused : counters.requests_refused).Add();
+  Discard();
+  SubmitEnd(std::move(verdict));
+}
+
+void ServerStreamState::OnMessagesEnd() {
+  if (begun_ || ended_) return;
+  if (reader().state() != MessageReader::State::kComplete) {
+    return OnBadMessage(InvalidArgument("message", "a unary call carries one message, this has none"));
+  }
+  Begin();
+}
+
+void ServerStreamState::Begin() {
+  begun_ = true;
+  loop().counters().calls_begun.Add();
+  ServerCall call(std::static_pointer_cast<ServerStreamState>(shared_from_this()));
+  if (Method& method = *head_.method(); method.stream) {
+    method.stream(std::move(call));
+  } else {
+    method.unary(std::move(call), reader().Take());
+  }
+}
+
+void ServerStreamState::OnBadMessage(absl::Status status) {
+  if (ended_) return;
+  SubmitEnd(std::move(status));
+  CancelHandler();
+}
+
+// ---- ends that the handler did not choose
+
+void ServerStreamState::CancelHandler() {
+  ended_ = true;
+  Discard();
+  if (begun_ && !cancelled()) {
+    cancelled_.store(true, std::memory_order_release);
+    if (on_cancel_) std::exchange(on_cancel_, nullptr)();
+  }
+  DropCallbacks();
+}
+
+void ServerStreamState::OnClosed(uint32_t /*http2_error*/) {
+  if (ended_) return;
+  loop().counters().calls_cancelled.Add();
+  CancelHandler();
+}
+
+void ServerStreamState::OnConnectionLost(bool /*sent*/, std::string_view /*reason*/) {
+  OnClosed(NGHTTP2_CANCEL);
+}
+
+void ServerStreamState::OnDeadline() {
+  set_deadline(kNever);
+  // The answer is there, but the peer does not take it.
+  if (ended_) return connection()->ResetStream(id(), NGHTTP2_CANCEL);
+  loop().counters().calls_deadline_exceeded.Add();
+  DiscardUnsent();
+  SubmitEnd(MakeError(ErrorCode::kDeadlineExceeded, "the call's deadline has passed"));
+  CancelHandler();
+}
+
+// ---- of the handler
+
+void ServerStreamState::OnCancel(Callback callback) {
+  if (ended_ && !cancelled()) return;
+  on_cancel_ = std::move(callback);
+  if (!cancelled()) return;
+  loop().Post([self = std::static_pointer_cast<ServerStreamState>(shared_from_this())] {
+    if (self->on_cancel_) std::exchange(self->on_cancel_, nullptr)();
+  });
+}
+
+void ServerStreamState::AddTrailer(std::string_view name, std::string_view value) {
+  if (!ended_) trailers_.Add(name, value);
+}
+
+bool ServerStreamState::SendMessage(std::string message) {
+  if (ended_) return true;
+  if (!headers_sent_) SubmitHeaders();
+  return Send(std::move(message));
+}
+
+void ServerStreamState::Reply(absl::StatusOr<std::string> message) {
+  if (ended_) return;
+  if (message.ok()) Enqueue(*std::move(message));
+  Finish(std::move(message).status());
+}
+
+void ServerStreamState::Finish(absl::Status status) {
+  if (ended_) return;
+  SubmitEnd(std::move(status));
+  // They may own the call; what they own is released last.
+  Callback on_cancel = std::exchange(on_cancel_, nullptr);
+  DropCallbacks();
+}
+
+void ServerStreamState::SubmitEnd(absl::Status status) {
+  ended_ = true;
+  if (connection() == nullptr) return;
+  Discard();
+  status_ = std::move(status);
+  if (!headers_sent_ && !status_.ok()) return SubmitTrailersOnly();
+  EndSend();
+  if (headers_sent_) return Resume();
+  SubmitHeaders();
+}
+
+// ---- onto the wire
+
+void ServerStreamState::SubmitHttpStatus(int http_status) {
+  loop().counters().requests_refused.Add();
+  ended_ = headers_sent_ = true;
+  Discard();
+  HeaderBlock block;
+  block.AddStatic(":status", http_status == 405 ? "405" : "415");
+  nghttp2_submit_response(connection()->session(), id(), block.data(), block.size(), nullptr);
+  ExpectEarlyEnd();
+}
+
+void ServerStreamState::SubmitHeaders() {
+  headers_sent_ = true;
+  if (connection() == nullptr) return;
+  HeaderBlock block;
+  block.AddStatic(":status", "200");
+  block.AddStatic("content-type", "application/grpc");
+  const nghttp2_data_provider provider = DataProviderOf(*this);
+  nghttp2_submit_response(connection()->session(), id(), block.data(), block.size(), &provider);
+  connection()->FlushSoon();
+}
+
+void ServerStreamState::SubmitTrailersOnly() {
+  headers_sent_ = true;
+  HeaderBlock block;
+  block.AddStatic(":status", "200");
+  block.AddStatic("content-type", "application/grpc");
+  if (status_.code() == absl::StatusCode::kUnimplemented) {
+    block.AddStatic("grpc-accept-encoding", "identity");
+  }
+  AppendTrailers(block);
+  nghttp2_submit_response(connection()->session(), id(), block.data(), block.size(), nullptr);
+  ExpectEarlyEnd();
+}
+
+bool ServerStreamState::OnSendEnd() {
+  HeaderBlock block;
+  AppendTrailers(block);
+  nghttp2_submit_trailer(connection()->session(), id(), block.data(), block.size());
+  ExpectEarlyEnd();
+  return true;
+}
+
+void ServerStreamState::AppendTrailers(HeaderBlock& block) const {
+  if (status_.ok()) {
+    block.AddStatic("grpc-status", "0");
+  } else {
+    block.AddOwned("grpc-status", fmt::format("{}", static_cast<int>(status_.code())));
+    const std::string message(status_.message());
+    if (!message.empty()) block.AddOwned("grpc-message", PercentEncode(message));
+    const std::string details = EncodeDetails(status_);
+    if (!details.empty()) block.AddOwned("grpc-status-details-bin", EncodeBinary(details));
+  }
+  block.AddMetadata(trailers_);
+}
+
+void ServerStreamState::ExpectEarlyEnd() {
+  if (!input_ended()) static_cast<ServerConnection*>(connection())->ExpectEarlyEnd();
+  connection()->FlushSoon();
+}
+
+}  // namespace engram::net::internal
