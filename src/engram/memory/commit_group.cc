@@ -51,7 +51,8 @@ SpaceDraft* CommitGroup::FindDraft(const SpaceId& space) {
 SpaceDraft& CommitGroup::CreateDraft(const SpaceId& space, const WriteIdentity& identity) {
   SpaceRecord record;
   record.last.epoch = {1, node_};
-  SpaceDraft draft{std::make_shared<SpaceState>(space, record), true, record, {}};
+  SpaceDraft draft{
+      std::make_shared<SpaceState>(space, record, SpaceState::Stored::kNothing), true, record, {}};
   ApplyCreateSpace({batch_, draft, now_}, identity);
   return drafts_.try_emplace(space.value(), std::move(draft)).first->second;
 }

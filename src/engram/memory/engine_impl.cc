@@ -43,7 +43,7 @@ absl::Status EngineImpl::LoadSpaces() {
     auto record = DecodeSpace(cursor->value());
     if (!record.ok()) return record.status();
     const SpaceId id(cursor->key().substr(kSpaceRecordPrefix.size()));
-    auto space = std::make_shared<SpaceState>(id, *record);
+    auto space = std::make_shared<SpaceState>(id, *record, SpaceState::Stored::kSomething);
     spaces_.Insert(space);
     if (record->vectors > options_.exact_vectors_max) keeper_.Visit(std::move(space));
   }
@@ -97,6 +97,7 @@ absl::StatusOr<RecallResult> EngineImpl::Recall(const RecallQuery& query) const 
   valid = CheckDimension(query.embedding.size(), space->record().dimension, query.space);
   if (valid.ok()) valid = space->EnsureLoaded(*database_);
   if (!valid.ok()) return valid;
+  if (space->NeedsCare(options_.exact_vectors_max)) keeper_.Visit(space);
 
   RankingQuery ranking(query);
   ranking.limit += kSpareHits;

@@ -42,7 +42,7 @@ class EngineImpl final : public Engine {
   SpaceTable spaces_;
   Housekeeper housekeeper_;  // commit thread only
   // In this order: the queue's thread, gone first, uses the keeper.
-  Keeper keeper_;
+  mutable Keeper keeper_;  // a recall may ask it to look after a space
   CommitQueue queue_;
 };
 

@@ -4,6 +4,11 @@
 
 namespace engram::memory {
 
+SpaceState::SpaceState(SpaceId id, SpaceRecord record, Stored stored)
+    : id_(std::move(id)), record_(std::move(record)) {
+  if (stored == Stored::kNothing) index_ = std::make_unique<SpaceIndex>();
+}
+
 SpaceRecord SpaceState::record() const {
   absl::ReaderMutexLock lock(&mutex_);
   return record_;

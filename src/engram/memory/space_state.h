@@ -24,8 +24,11 @@ namespace engram::memory {
 
 class SpaceState {
  public:
-  // A space that is in the database.
-  SpaceState(SpaceId id, SpaceRecord record) : id_(std::move(id)), record_(std::move(record)) {}
+  // What the database holds of the space when the state is made. Of nothing, the index is empty and
+  // there from the start.
+  enum class Stored : uint8_t { kNothing, kSomething };
+
+  SpaceState(SpaceId id, SpaceRecord record, Stored stored);
 
   const SpaceId& id() const { return id_; }
   SpaceRecord record() const;
