@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,10 @@
 
 namespace engram::net {
 
+namespace internal {
+class ChannelImpl;
+}
+
 struct ChannelOptions {
   Duration connect_timeout = std::chrono::seconds(5);
   Duration reconnect_delay_min = std::chrono::milliseconds(50);  // doubles with each failed connect
@@ -24,6 +29,7 @@ struct ChannelOptions {
   Duration keepalive_timeout = std::chrono::seconds(10);
   size_t message_bytes_max = 4u << 20;
   size_t header_bytes_max = 16u << 10;
+  size_t calls_waiting_max = 10'000;  // for a connection; more fail with OVERLOADED, not sent
 };
 
 // What is known about a call that ended without a reply of the peer's handler.
@@ -60,9 +66,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
     void Cancel();
 
    private:
-    friend class Channel;
+    friend class internal::ChannelImpl;
     std::weak_ptr<void> call_;
-    std::weak_ptr<Channel> channel_;
   };
 
   // `address` is "host:port"; a bad one fails each call with InvalidEndpoint.
@@ -75,7 +80,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // Client-, server- and bidirectional streaming.
   class Stream {
    public:
-    virtual ~Stream() = default;  // cancels, if not ended
+    virtual ~Stream() = default;  // cancels, if not ended; the call-backs of the stream are then dropped, `ended` is not
     // False: more than 1 MiB is unsent; wait for OnWritable.
     virtual bool Send(std::string message) = 0;
     virtual void OnWritable(absl::AnyInvocable<void()> callback) = 0;
@@ -84,13 +89,15 @@ class Channel : public std::enable_shared_from_this<Channel> {
     virtual void Read(absl::AnyInvocable<void(std::optional<std::string>)> done) = 0;
     virtual void Cancel() = 0;
   };
-  // `ended` is called exactly once, with the status and trailers (message empty).
+  // `ended` is called exactly once, with the status and trailers (message empty), as the last call-back of the stream. If the
+  // peer ended the call, that is after the messages which it sent before have been read; Cancel() if they are not wanted.
   virtual std::unique_ptr<Stream> Open(std::string_view method, CallOptions options, Done ended) = 0;
 
   enum class State : uint8_t { kIdle, kConnecting, kReady, kBackingOff };
   virtual State state() const = 0;
 
-  // Ends all calls (UNAVAILABLE) and closes the connection; the channel stays usable.
+  // Ends all calls (UNAVAILABLE) and closes the connection; the channel stays usable. So does dropping the channel, which must
+  // happen on its loop, or when that has stopped: call-backs are then dropped.
   virtual void Close() = 0;
 };
 

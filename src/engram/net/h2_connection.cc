@@ -60,6 +60,10 @@ void H2Connection::ResetStream(int32_t stream_id, uint32_t http2_error) {
   FlushSoon();
 }
 
+bool H2Connection::HasOpened(int32_t stream_id) const {
+  return nghttp2_session_find_stream(session_, stream_id) != nullptr;
+}
+
 void H2Connection::Terminate(uint32_t http2_error) {
   nghttp2_session_terminate_session(session_, http2_error);
   FlushSoon();
@@ -113,7 +117,7 @@ void H2Connection::LoseStreams(std::string_view reason) {
   deadlines_.Cancel();
   while (!streams_.empty()) {
     const std::shared_ptr<H2Stream> stream = streams_.front().shared_from_this();
-    const bool sent = nghttp2_session_find_stream(session_, stream->id()) != nullptr;
+    const bool sent = HasOpened(stream->id());
     stream->Detach();
     stream->OnConnectionLost(sent, reason);
   }

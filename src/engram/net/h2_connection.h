@@ -38,6 +38,8 @@ class H2Connection : public Transport {
   void AcknowledgeConnection(size_t bytes);
   void ResumeData(int32_t stream_id);
   void ResetStream(int32_t stream_id, uint32_t http2_error);
+  // False: the stream still waits for its turn, the peer cannot know of it.
+  bool HasOpened(int32_t stream_id) const;
   // Begins to watch the stream's deadline.
   void WatchDeadline(TimePoint deadline) { deadlines_.Watch(deadline); }
 

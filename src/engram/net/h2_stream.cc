@@ -37,7 +37,7 @@ void H2Stream::Abandon() {
 // ---- sending
 
 bool H2Stream::Send(std::string message) {
-  if (connection_ == nullptr || discarding_ || send_ended_) return true;  // dropped silently
+  if (discarding_ || send_ended_) return true;  // dropped silently
   queue_.Push(std::move(message));
   Resume();
   return queue_.unsent() <= queue_bytes_max_;
@@ -63,6 +63,7 @@ H2Stream::Source H2Stream::NextData(size_t bytes_max) {
   const size_t bytes = std::min(bytes_max, queue_.unsent());
   const bool end = send_ended_ && bytes == queue_.unsent();
   deferred_ = bytes == 0 && !end;
+  sent_all_ = end;
   return {bytes, deferred_, end};
 }
 
@@ -121,12 +122,12 @@ void H2Stream::FailMessage(absl::Status status) {
 void H2Stream::OnInputEnd() {
   if (input_ended_) return;
   input_ended_ = true;
-  if (discarding_) return;
-  if (!reader_.at_boundary() && reader_.state() != MessageReader::State::kComplete) {
+  if (!discarding_ && !reader_.at_boundary() && reader_.state() != MessageReader::State::kComplete) {
     return FailMessage(InvalidArgument("message", "the stream ends within a message"));
   }
+  const std::shared_ptr<H2Stream> self = shared_from_this();
   OnMessagesEnd();
-  Deliver();
+  if (kind_ == Kind::kStreaming) Deliver();
 }
 
 void H2Stream::Read(ReadDone done) {

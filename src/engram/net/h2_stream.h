@@ -92,6 +92,12 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   MessageReader& reader() { return reader_; }
   bool has_unread() const { return !unread_.empty(); }
 
+  // Everything has left the queue, and nothing more will come.
+  bool sent_all() const { return sent_all_; }
+  // The last message sent is kept for TakeSent().
+  void KeepSent() { queue_.set_after_sending(SendQueue::AfterSending::kKeep); }
+  std::string TakeSent() { return queue_.TakeLast(); }
+
   void Enqueue(std::string message) { queue_.Push(std::move(message)); }
   void EndSend();
   // Wakes the sending side after EndSend or Enqueue.
@@ -104,7 +110,7 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   // A Read that waits gets nullopt.
   void EndRead();
 
-  // The received side has ended where a stream may end.
+  // The received side has ended, where a stream may end unless it is being discarded.
   virtual void OnMessagesEnd() = 0;
   // It broke gRPC's framing or a bound; `status` says how. Discard() has been called.
   virtual void OnBadMessage(absl::Status status) = 0;
@@ -130,6 +136,7 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   bool discarding_ = false;
   bool delivering_ = false;
   bool send_ended_ = false;
+  bool sent_all_ = false;
   bool deferred_ = false;  // nghttp2 waits for Resume()
   MessageReader reader_;
   SendQueue queue_;

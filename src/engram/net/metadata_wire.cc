@@ -54,16 +54,17 @@ bool DecodeBinary(std::string_view text, std::string& value) {
   return absl::Base64Unescape(absl::string_view(text.data(), text.size()), &value);
 }
 
+bool IsSendable(std::string_view name, std::string_view value) {
+  if (IsReservedHeader(name) || !std::all_of(name.begin(), name.end(), IsNameChar)) return false;
+  return IsBinaryHeader(name) || std::all_of(value.begin(), value.end(), IsValueChar);
+}
+
 absl::Status CheckSendable(const Metadata& metadata) {
   for (const MetadataEntry& entry : metadata.entries()) {
-    if (IsReservedHeader(entry.name) || !std::all_of(entry.name.begin(), entry.name.end(), IsNameChar)) {
-      return InvalidArgument("metadata", fmt::format("the metadata name \"{}\" cannot be sent", entry.name));
-    }
-    if (!IsBinaryHeader(entry.name) &&
-        !std::all_of(entry.value.begin(), entry.value.end(), IsValueChar)) {
-      return InvalidArgument(
-          "metadata", fmt::format("the value of metadata \"{}\" is not printable ASCII", entry.name));
-    }
+    if (IsSendable(entry.name, entry.value)) continue;
+    return InvalidArgument("metadata", fmt::format("the metadata \"{}\" cannot be sent: its name is not "
+                                                   "allowed or its value is not printable ASCII",
+                                                   entry.name));
   }
   return absl::OkStatus();
 }

@@ -24,7 +24,8 @@ std::string EncodeBinary(std::string_view value);
 // Accepts it with and without padding. False: not base64.
 [[nodiscard]] bool DecodeBinary(std::string_view text, std::string& value);
 
-// Whether gRPC can carry it: names of a-z 0-9 _ - . and not reserved; values, unless "-bin", of printable ASCII.
+// Whether gRPC can carry it, and for all of them a status that names the first that it cannot: names of a-z 0-9 _ - . and not reserved; values, unless "-bin", of printable ASCII.
+bool IsSendable(std::string_view name, std::string_view value);
 [[nodiscard]] absl::Status CheckSendable(const Metadata& metadata);
 
 }  // namespace engram::net::internal

@@ -120,7 +120,7 @@ void ServerStreamState::OnCancel(Callback callback) {
 }
 
 void ServerStreamState::AddTrailer(std::string_view name, std::string_view value) {
-  if (!ended_) trailers_.Add(name, value);
+  if (!ended_ && IsSendable(name, value)) trailers_.Add(name, value);
 }
 
 bool ServerStreamState::SendMessage(std::string message) {

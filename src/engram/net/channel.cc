@@ -1,0 +1,19 @@
+#include "engram/net/channel.h"
+
+#include <utility>
+
+#include "engram/net/channel_impl.h"
+
+namespace engram::net {
+
+std::shared_ptr<Channel> Channel::Create(EventLoop& loop, std::string address, ChannelOptions options) {
+  return std::make_shared<internal::ChannelImpl>(loop, std::move(address), options);
+}
+
+void Channel::CallHandle::Cancel() {
+  if (const std::shared_ptr<void> call = call_.lock()) {
+    static_cast<internal::ClientCall*>(call.get())->Cancel();
+  }
+}
+
+}  // namespace engram::net

@@ -1,0 +1,125 @@
+#include "engram/net/client_connection.h"
+
+#include <fmt/format.h>
+#include <nghttp2/nghttp2.h>
+
+#include <array>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "engram/base/error.h"
+#include "engram/net/h2_callbacks.h"
+#include "engram/net/header_block.h"
+
+namespace engram::net::internal {
+namespace {
+
+// Stream ids run out after a thousand million calls; the connection is replaced a little earlier.
+constexpr int32_t kStreamIdMax = std::numeric_limits<int32_t>::max() - 1000;
+
+}  // namespace
+
+ClientConnection::ClientConnection(EventLoop& loop, Socket socket, std::string authority,
+                                   ChannelOptions options, Owner& owner)
+    : H2Connection(loop, std::move(socket), Side::kClient),
+      authority_(std::move(authority)),
+      options_(options),
+      owner_(&owner),
+      last_received_(EventLoop::Now()),
+      keepalive_(loop) {}
+
+void ClientConnection::Start() {
+  const std::array<nghttp2_settings_entry, 3> settings = {{
+      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindowBytes},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(options_.header_bytes_max)},
+  }};
+  SubmitPreface(settings.data(), settings.size());
+  Open();
+}
+
+void ClientConnection::Submit(ClientCall& call, std::string_view method) {
+  HeaderBlock block;
+  block.AddStatic(":method", "POST");
+  block.AddStatic(":scheme", "http");
+  block.AddRepeated(":path", method);
+  block.AddRepeated(":authority", authority_);
+  call.AppendHeaders(block);
+  const nghttp2_data_provider provider = DataProviderOf(call);
+  const int32_t id = nghttp2_submit_request(session(), nullptr, block.data(), block.size(), &provider,
+                                            static_cast<H2Stream*>(&call));
+  if (id < 0) {
+    return call.EndLocally(MakeError(ErrorCode::kInternal, nghttp2_strerror(id)), Delivery::kNotSent);
+  }
+  AddStream(call, id);
+  WatchDeadline(call.deadline());
+  FlushSoon();
+  if (id >= kStreamIdMax) {
+    nghttp2_submit_goaway(session(), NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
+    Retire();
+  }
+}
+
+void ClientConnection::OnBytes(const uint8_t* data, size_t size) {
+  last_received_ = EventLoop::Now();
+  ping_unanswered_ = false;
+  H2Connection::OnBytes(data, size);
+}
+
+void ClientConnection::OnFrame(const nghttp2_frame& frame) {
+  if (frame.hd.type == NGHTTP2_GOAWAY) return OnGoaway(frame);
+  if (ready_ || frame.hd.type != NGHTTP2_SETTINGS || (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0) return;
+  ready_ = true;
+  AwaitSilence();
+  if (owner_ != nullptr) owner_->OnReady(*this);
+}
+
+void ClientConnection::OnGoaway(const nghttp2_frame& frame) {
+  // nghttp2 has closed the streams that the peer has not begun (REFUSED_STREAM). Those that still wait for their turn
+  // will not get one.
+  std::vector<std::shared_ptr<H2Stream>> unopened;
+  for (H2Stream& stream : streams()) {
+    if (!HasOpened(stream.id())) unopened.push_back(stream.shared_from_this());
+  }
+  const std::string message = fmt::format("the peer is going away ({})",
+                                          nghttp2_http2_strerror(frame.goaway.error_code));
+  for (const auto& stream : unopened) {
+    static_cast<ClientCall&>(*stream).EndLocally(MakeError(ErrorCode::kShuttingDown, message),
+                                                 Delivery::kNotSent);
+  }
+  Retire();
+}
+
+void ClientConnection::Retire() {
+  if (std::exchange(retired_, true)) return;
+  if (owner_ != nullptr) owner_->OnRetired(*this);
+}
+
+void ClientConnection::AwaitSilence() {
+  const Duration patience = ping_unanswered_ ? options_.keepalive_timeout : options_.keepalive_interval;
+  const TimePoint from = ping_unanswered_ ? EventLoop::Now() : last_received_;
+  keepalive_.RunAt(from + patience, [this] { CheckSilence(); });
+}
+
+void ClientConnection::CheckSilence() {
+  if (ping_unanswered_) {
+    loop().counters().keepalives_missed.Add();
+    return Close("the peer did not answer a keep-alive ping");
+  }
+  if (EventLoop::Now() - last_received_ >= options_.keepalive_interval) {
+    ping_unanswered_ = true;
+    nghttp2_submit_ping(session(), NGHTTP2_FLAG_NONE, nullptr);
+    FlushSoon();
+  }
+  AwaitSilence();
+}
+
+void ClientConnection::OnClosed(std::string_view reason) {
+  keepalive_.Cancel();
+  if (ready_) loop().counters().connections_lost.Add();
+  LoseStreams(reason);
+  if (owner_ != nullptr) std::exchange(owner_, nullptr)->OnLost(*this, reason);
+}
+
+}  // namespace engram::net::internal

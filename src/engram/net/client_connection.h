@@ -1,0 +1,62 @@
+// The client's end of one connection: submits calls, notices when the peer is ready, silent or going away.
+//
+// Held by its channel until it is lost, and by the waits on its socket. Loop thread only.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engram/net/channel.h"
+#include "engram/net/client_call.h"
+#include "engram/net/h2_connection.h"
+
+namespace engram::net::internal {
+
+class ClientConnection final : public H2Connection {
+ public:
+  // The channel. May destroy the connection's last outside reference from within these.
+  class Owner {
+   public:
+    // The peer speaks HTTP/2: calls may be submitted.
+    virtual void OnReady(ClientConnection& connection) = 0;
+    // No new calls, please; those in flight go on, and OnLost() follows.
+    virtual void OnRetired(ClientConnection& connection) = 0;
+    virtual void OnLost(ClientConnection& connection, std::string_view reason) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  ClientConnection(EventLoop& loop, Socket socket, std::string authority, ChannelOptions options,
+                   Owner& owner);
+
+  void Start();
+  // REQUIRES: ready, not retired.
+  void Submit(ClientCall& call, std::string_view method);
+  // The owner is going: it is told nothing any more.
+  void Disown() { owner_ = nullptr; }
+
+  bool ready() const { return ready_; }
+
+ protected:
+  void OnBytes(const uint8_t* data, size_t size) override;
+  void OnFrame(const nghttp2_frame& frame) override;
+  void OnClosed(std::string_view reason) override;
+
+ private:
+  void OnGoaway(const nghttp2_frame& frame);
+  void Retire();
+  void AwaitSilence();
+  void CheckSilence();
+
+  const std::string authority_;
+  const ChannelOptions options_;  // a copy: the channel may be gone first
+  Owner* owner_;
+  TimePoint last_received_;
+  EventLoop::Timer keepalive_;
+  bool ready_ = false;
+  bool retired_ = false;
+  bool ping_unanswered_ = false;
+};
+
+}  // namespace engram::net::internal

@@ -1,0 +1,33 @@
+// The caller's handle on a streaming call.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "engram/net/client_call.h"
+
+namespace engram::net::internal {
+
+class ClientStream final : public Channel::Stream {
+ public:
+  explicit ClientStream(std::shared_ptr<ClientCall> call) : call_(std::move(call)) {}
+  ~ClientStream() override {
+    call_->ForgetReader();
+    call_->Cancel();
+  }
+
+  bool Send(std::string message) override { return call_->SendMessage(std::move(message)); }
+  void OnWritable(absl::AnyInvocable<void()> callback) override { call_->OnWritable(std::move(callback)); }
+  void SendDone() override { call_->FinishSending(); }
+  void Read(absl::AnyInvocable<void(std::optional<std::string>)> done) override {
+    call_->Read(std::move(done));
+  }
+  void Cancel() override { call_->Cancel(); }
+
+ private:
+  const std::shared_ptr<ClientCall> call_;
+};
+
+}  // namespace engram::net::internal

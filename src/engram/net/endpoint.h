@@ -1,0 +1,20 @@
+// "host:port" as written in configurations and by users.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace engram::net::internal {
+
+struct Endpoint {
+  std::string host;  // a name, or an IPv4 or IPv6 address without brackets
+  uint16_t port = 0;
+};
+
+// "node7:5000", "10.0.0.7:5000", "[fd00::7]:5000"; anything else is InvalidEndpoint. Pure, thread-safe.
+absl::StatusOr<Endpoint> ParseEndpoint(std::string_view text);
+
+}  // namespace engram::net::internal
