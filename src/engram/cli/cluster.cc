@@ -1,0 +1,187 @@
+// engram spaces, nodes, status, route: the cluster as a node sees it.
+#include <fmt/format.h>
+
+#include "engram/cli/command.h"
+
+namespace engram::cli {
+namespace {
+
+std::string StateName(v1::NodeState state) {
+  switch (state) {
+    case v1::NODE_STATE_ALIVE:
+      return "alive";
+    case v1::NODE_STATE_SUSPECT:
+      return "suspect";
+    case v1::NODE_STATE_DEAD:
+      return "dead";
+    case v1::NODE_STATE_LEFT:
+      return "left";
+    default:
+      return "unknown";
+  }
+}
+
+Json MissingJson(const google::protobuf::RepeatedPtrField<v1::MissingNode>& missing) {
+  Json json = Json::array();
+  for (const v1::MissingNode& node : missing)
+    json.push_back({{"id", node.id()}, {"reason", node.reason()}});
+  return json;
+}
+
+void PrintMissing(const google::protobuf::RepeatedPtrField<v1::MissingNode>& missing) {
+  for (const v1::MissingNode& node : missing) {
+    fmt::print(stderr, "{} did not answer: {}\n", node.id(), node.reason());
+  }
+}
+
+void Spaces(Context& context, const std::string& prefix) {
+  v1::ListSpacesRequest request;
+  request.set_prefix(prefix);
+  auto client = Connect(context);
+  if (client == nullptr) return;
+  auto answer = client->ListSpaces(request);
+  if (!answer.ok()) return Fail(context, answer.status());
+  const v1::ListSpacesResponse& reply = answer->message;
+  if (!context.json) {
+    for (const v1::SpaceInfo& space : reply.spaces()) {
+      fmt::print("{:<24} {:>9} memories  {}\n", space.name(), space.memories(),
+                 space.assignment().primary());
+    }
+    return PrintMissing(reply.missing());
+  }
+  Json spaces = Json::array();
+  for (const v1::SpaceInfo& space : reply.spaces()) {
+    Json replicas = Json::array();
+    for (const std::string& replica : space.assignment().replicas()) replicas.push_back(replica);
+    spaces.push_back({{"name", space.name()},
+                      {"primary", space.assignment().primary()},
+                      {"replicas", replicas},
+                      {"version", VersionJson(space.assignment().version())},
+                      {"memories", space.memories()},
+                      {"embedding_dimension", space.embedding_dimension()}});
+  }
+  PrintJson({{"spaces", spaces}, {"missing", MissingJson(reply.missing())}});
+}
+
+Json NodesJson(const google::protobuf::RepeatedPtrField<v1::NodeInfo>& nodes) {
+  Json json = Json::array();
+  for (const v1::NodeInfo& node : nodes) {
+    json.push_back({{"id", node.id()},
+                    {"address", node.address()},
+                    {"state", StateName(node.state())},
+                    {"incarnation", node.incarnation()},
+                    {"zone", node.zone()},
+                    {"rack", node.rack()},
+                    {"latency_ms", node.latency_ms()},
+                    {"spaces", node.spaces()},
+                    {"memories", node.memories()},
+                    {"uptime_ms", node.uptime_ms()},
+                    {"software_version", node.software_version()}});
+  }
+  return json;
+}
+
+void PrintNodes(const google::protobuf::RepeatedPtrField<v1::NodeInfo>& nodes) {
+  for (const v1::NodeInfo& node : nodes) {
+    fmt::print("{:<12} {:<22} {:<8} {:>6} spaces {:>9} memories  {:.2f} ms\n", node.id(),
+               node.address(), StateName(node.state()), node.spaces(), node.memories(),
+               node.latency_ms());
+  }
+}
+
+void Nodes(Context& context) {
+  auto client = Connect(context);
+  if (client == nullptr) return;
+  auto answer = client->ListNodes({});
+  if (!answer.ok()) return Fail(context, answer.status());
+  if (context.json) return PrintJson({{"nodes", NodesJson(answer->message.nodes())}});
+  PrintNodes(answer->message.nodes());
+}
+
+void Status(Context& context) {
+  auto client = Connect(context);
+  if (client == nullptr) return;
+  auto answer = client->GetStatus({});
+  if (!answer.ok()) return Fail(context, answer.status());
+  const v1::GetStatusResponse& reply = answer->message;
+  if (context.json) {
+    return PrintJson({{"cluster", reply.cluster_id()},
+                      {"node", reply.node_id()},
+                      {"whole", reply.whole()},
+                      {"spaces", reply.spaces()},
+                      {"memories", reply.memories()},
+                      {"nodes", NodesJson(reply.nodes())},
+                      {"missing", MissingJson(reply.missing())}});
+  }
+  fmt::print("cluster '{}' is {}: {} of {} nodes answer, {} spaces, {} memories (seen from {})\n",
+             reply.cluster_id(), reply.whole() ? "whole" : "NOT WHOLE",
+             reply.nodes_size() - reply.missing_size(), reply.nodes_size(), reply.spaces(),
+             reply.memories(), reply.node_id());
+  PrintNodes(reply.nodes());
+  PrintMissing(reply.missing());
+}
+
+Json AddressJson(const v1::NodeAddress& node) {
+  return {{"id", node.id()}, {"address", node.address()}};
+}
+
+void Route(Context& context, const std::string& space) {
+  v1::ResolveRouteRequest request;
+  request.set_space(space);
+  auto client = Connect(context);
+  if (client == nullptr) return;
+  auto answer = client->ResolveRoute(request);
+  if (!answer.ok()) return Fail(context, answer.status());
+  const v1::ResolveRouteResponse& reply = answer->message;
+  if (!context.json) {
+    return fmt::print("{} -> {} ({}), by {}; a recall through {} goes: {}\n", reply.space(),
+                      reply.primary().id(), reply.primary().address(), reply.source(),
+                      answer->served_by, reply.strategy());
+  }
+  Json replicas = Json::array();
+  for (const v1::NodeAddress& replica : reply.replicas()) replicas.push_back(AddressJson(replica));
+  PrintJson({{"space", reply.space()},
+             {"primary", AddressJson(reply.primary())},
+             {"replicas", replicas},
+             {"version", VersionJson(reply.version())},
+             {"strategy", reply.strategy()},
+             {"source", reply.source()},
+             {"served_by", answer->served_by}});
+}
+
+}  // namespace
+
+void AddSpaces(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("spaces", "list the spaces of the whole cluster");
+  auto prefix = std::make_shared<std::string>();
+  command->add_option("--prefix", *prefix, "only names that begin so");
+  AddClientOptions(*command, context);
+  command->footer("Example: engram spaces --prefix noun.");
+  command->callback([&context, prefix] { Spaces(context, *prefix); });
+}
+
+void AddNodes(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("nodes", "list the nodes and whether they answer");
+  AddClientOptions(*command, context);
+  command->footer("Example: engram nodes --json");
+  command->callback([&context] { Nodes(context); });
+}
+
+void AddStatus(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand(
+      "status", "say in one line whether the cluster is whole, then list its nodes");
+  AddClientOptions(*command, context);
+  command->footer("Example: engram status --node 127.0.0.1:50061");
+  command->callback([&context] { Status(context); });
+}
+
+void AddRoute(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("route", "show where requests for a space go");
+  auto space = std::make_shared<std::string>();
+  command->add_option("SPACE", *space, "name of the space")->required();
+  AddClientOptions(*command, context);
+  command->footer("Example: engram route notes");
+  command->callback([&context, space] { Route(context, *space); });
+}
+
+}  // namespace engram::cli

@@ -1,0 +1,152 @@
+#include "engram/cli/cluster_spec.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "engram/base/error.h"
+#include "engram/base/ulid.h"
+
+namespace engram::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kNodesMax = 100;
+constexpr int kPortsPerNode = 10;
+
+std::string NewClusterId() {
+  std::random_device device;
+  std::mt19937_64 random((uint64_t{device()} << 32) | device());
+  auto now = std::chrono::system_clock::now().time_since_epoch();
+  std::string id =
+      Ulid::Make(WallMillis{std::chrono::duration_cast<std::chrono::milliseconds>(now).count()},
+                 random)
+          .ToString();
+  for (char& c : id) c = static_cast<char>(std::tolower(c));
+  return id;
+}
+
+absl::Status CheckSpec(const ClusterSpec& spec) {
+  if (spec.nodes < 1 || spec.nodes > kNodesMax) {
+    return InvalidArgument(
+        "nodes", fmt::format("nodes must be from 1 to {}, not {}", kNodesMax, spec.nodes));
+  }
+  int last = spec.base_port + kPortsPerNode * (spec.nodes - 1) + 2;
+  if (spec.base_port < 1 || last > 65'535) {
+    return InvalidArgument("base-port",
+                           fmt::format("base-port {} leaves no room for the ports of {} nodes",
+                                       spec.base_port, spec.nodes));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteConfigs(const ClusterSpec& spec) {
+  std::string peers;
+  for (int i = 0; i < spec.nodes; ++i) {
+    peers += fmt::format("{}\"{}={}\"", i == 0 ? "" : ", ", spec.NodeName(i), spec.NodeAddress(i));
+  }
+  for (int i = 0; i < spec.nodes; ++i) {
+    fs::path dir = spec.NodeDir(i);
+    std::error_code error;
+    fs::create_directories(dir, error);
+    if (error)
+      return InvalidArgument("dir",
+                             fmt::format("cannot make {}: {}", dir.string(), error.message()));
+    std::string text = fmt::format(
+        "# Written by `engram up`, anew each time.\n"
+        "node-id = \"{}\"\ncluster = \"{}\"\ndata-dir = '{}'\nlisten = \"{}\"\npeers = "
+        "[{}]\ndurability = \"{}\"\n",
+        spec.NodeName(i), spec.cluster, (dir / "data").string(), spec.NodeAddress(i), peers,
+        spec.durability);
+    if (absl::Status status = WriteFile(dir / "engram.toml", text); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string ReadFile(const fs::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+absl::Status WriteFile(const fs::path& file, const std::string& text) {
+  fs::path temporary = file.string() + ".tmp";
+  std::ofstream out(temporary, std::ios::trunc);
+  out << text;
+  out.close();
+  std::error_code error;
+  if (out) fs::rename(temporary, file, error);
+  if (out && !error) return absl::OkStatus();
+  return InvalidArgument("dir",
+                         fmt::format("cannot write {}: {}", file.string(), std::strerror(errno)));
+}
+
+std::string ClusterSpec::NodeName(int i) const { return fmt::format("node-{}", i + 1); }
+
+std::string ClusterSpec::NodeAddress(int i) const {
+  return fmt::format("127.0.0.1:{}", base_port + kPortsPerNode * i);
+}
+
+absl::StatusOr<ClusterSpec> ReadCluster(const fs::path& dir) {
+  fs::path file = dir / "cluster.toml";
+  std::ifstream in(file);
+  if (!in) {
+    return InvalidArgument(
+        "dir", fmt::format("{} is not the directory of a local cluster (it has no cluster.toml)",
+                           dir.string()));
+  }
+  ClusterSpec spec;
+  spec.dir = dir;
+  try {
+    toml::table table = toml::parse(in, file.string());
+    spec.nodes = table["nodes"].value<int>().value();
+    spec.base_port = table["base-port"].value<int>().value();
+    spec.cluster = table["cluster"].value<std::string>().value();
+    spec.durability = table["durability"].value<std::string>().value();
+  } catch (const std::exception& error) {
+    return InvalidArgument(
+        "dir", fmt::format("{} is damaged: {}; the nodes' data is in {}/node-*/data", file.string(),
+                           error.what(), dir.string()));
+  }
+  if (absl::Status status = CheckSpec(spec); !status.ok()) return status;
+  return spec;
+}
+
+absl::StatusOr<ClusterSpec> PrepareCluster(const ClusterRequest& request) {
+  ClusterSpec spec;
+  spec.dir = request.dir;
+  if (fs::exists(request.dir / "cluster.toml")) {
+    auto before = ReadCluster(request.dir);
+    if (!before.ok()) return before.status();
+    spec = *before;
+    if (request.nodes.value_or(spec.nodes) != spec.nodes) {
+      return InvalidArgument(
+          "nodes", fmt::format("{} holds a cluster of {} nodes; changing their number is not "
+                               "possible yet, use another directory",
+                               request.dir.string(), spec.nodes));
+    }
+  } else {
+    spec.cluster = NewClusterId();
+    spec.nodes = request.nodes.value_or(spec.nodes);
+  }
+  spec.base_port = request.base_port.value_or(spec.base_port);
+  spec.durability = request.durability.value_or(spec.durability);
+  if (absl::Status status = CheckSpec(spec); !status.ok()) return status;
+  if (absl::Status status = WriteConfigs(spec); !status.ok()) return status;
+  absl::Status status = WriteFile(
+      spec.dir / "cluster.toml",
+      fmt::format(
+          "# A local cluster, made by `engram up`.\ncluster = \"{}\"\nnodes = {}\nbase-port = {}\n"
+          "durability = \"{}\"\n",
+          spec.cluster, spec.nodes, spec.base_port, spec.durability));
+  if (!status.ok()) return status;
+  return spec;
+}
+
+}  // namespace engram::cli

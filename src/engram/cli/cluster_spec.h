@@ -1,0 +1,48 @@
+// What a local cluster is made of, as kept in its directory:
+//   DIR/cluster.toml        what `up` was asked for, so that starting it again needs only DIR
+//   DIR/node-I/engram.toml  the node's configuration; DIR/node-I/data its data
+// Ports: node I (from 1) has gRPC on base + 10(I-1); the next two are reserved for HTTP and gossip.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace engram::cli {
+
+struct ClusterSpec {
+  std::filesystem::path dir;
+  int nodes = 3;
+  int base_port = 50051;
+  std::string cluster;  // its id
+  std::string durability = "fsync";
+
+  std::string NodeName(int i) const;     // i from 0: "node-1", ...
+  std::string NodeAddress(int i) const;  // gRPC
+  std::filesystem::path NodeDir(int i) const {
+    return std::filesystem::absolute(dir) / NodeName(i);
+  }
+};
+
+// What `up` was given; absent: as before, or the default.
+struct ClusterRequest {
+  std::filesystem::path dir;
+  std::optional<int> nodes;
+  std::optional<int> base_port;
+  std::optional<std::string> durability;
+};
+
+// Reads DIR/cluster.toml if it is there, applies the request, writes it and every node's
+// configuration.
+absl::StatusOr<ClusterSpec> PrepareCluster(const ClusterRequest& request);
+absl::StatusOr<ClusterSpec> ReadCluster(const std::filesystem::path& dir);
+
+// The whole file, "" if it cannot be read. Writing goes through a temporary file: a crash leaves
+// the old or the new one.
+std::string ReadFile(const std::filesystem::path& file);
+[[nodiscard]] absl::Status WriteFile(const std::filesystem::path& file, const std::string& text);
+
+}  // namespace engram::cli

@@ -1,0 +1,115 @@
+#include "engram/cli/command.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "engram/base/error.h"
+
+namespace engram::cli {
+namespace {
+
+ExitCode ExitCodeOf(ErrorCode code) {
+  bool no_answer = code == ErrorCode::kConnectionFailed || code == ErrorCode::kDeadlineExceeded;
+  return no_answer ? kUnreachable : kRefused;
+}
+
+void PrintError(const Context& context, const absl::Status& status) {
+  ErrorDetail detail = DetailOf(status);
+  const ErrorInfo& info = InfoOf(detail.code);
+  std::string message(status.message());
+  if (context.json) {
+    Json json = {{"error", message},      {"code", info.name},
+                 {"space", detail.space}, {"node", detail.node},
+                 {"next", info.next},     {"route", RouteJson(client::AttemptsOf(status))}};
+    fmt::print(stderr, "{}\n", json.dump());
+    return;
+  }
+  fmt::print(stderr, "engram: {}\n  {}\n", message, info.next);
+  PrintRoute(client::AttemptsOf(status));
+}
+
+}  // namespace
+
+void AddClientOptions(CLI::App& command, Context& context) {
+  command
+      .add_option("--node", context.nodes,
+                  "host:port of a node; repeat it to name nodes to try next")
+      ->capture_default_str()
+      ->allow_extra_args(false)
+      ->group("Cluster");
+  command.add_option("--timeout", context.timeout_s, "seconds that the command may take")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 86'400.0))
+      ->group("Cluster");
+  command
+      .add_flag("--json", context.json, "print one JSON document (errors too, on standard error)")
+      ->group("Output");
+}
+
+std::unique_ptr<client::Client> Connect(Context& context) {
+  client::ClientOptions options;
+  options.nodes = context.nodes;
+  options.timeout =
+      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(context.timeout_s));
+  auto connected = client::Client::Create(std::move(options));
+  if (connected.ok()) return *std::move(connected);
+  FailUsage(context, connected.status());
+  return nullptr;
+}
+
+void Fail(Context& context, const absl::Status& status) {
+  PrintError(context, status);
+  context.exit_code = ExitCodeOf(CodeOf(status));
+}
+
+void FailUsage(Context& context, const absl::Status& status) {
+  PrintError(context, status);
+  context.exit_code = kWrongUsage;
+}
+
+void PrintJson(const Json& json) {
+  // Text that is not UTF-8 cannot be stored; replacing is for what an older node may send.
+  fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+v1::Kind ParseKind(const std::string& name) {
+  if (name == "episodic") return v1::KIND_EPISODIC;
+  return name == "semantic" ? v1::KIND_SEMANTIC : v1::KIND_UNSPECIFIED;
+}
+
+absl::Status ParseMetadata(const std::vector<std::string>& entries,
+                           google::protobuf::Map<std::string, std::string>* out) {
+  for (const std::string& entry : entries) {
+    size_t equals = entry.find('=');
+    if (equals == std::string::npos) {
+      return InvalidArgument("meta", fmt::format("--meta takes KEY=VALUE, not '{}'", entry));
+    }
+    (*out)[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  return absl::OkStatus();
+}
+
+Json VersionJson(const v1::Version& version) {
+  return {{"epoch", version.epoch().counter()}, {"sequence", version.sequence()}};
+}
+
+Json RouteJson(const std::vector<v1::Attempt>& route) {
+  Json json = Json::array();
+  for (const v1::Attempt& attempt : route) {
+    json.push_back({{"node", attempt.node()},
+                    {"outcome", attempt.outcome()},
+                    {"reason", attempt.reason()},
+                    {"ms", attempt.milliseconds()}});
+  }
+  return json;
+}
+
+void PrintRoute(const std::vector<v1::Attempt>& route) {
+  for (const v1::Attempt& attempt : route) {
+    fmt::print(stderr, "  route: {} {} ({}) {:.2f} ms\n", attempt.node(), attempt.outcome(),
+               attempt.reason(), attempt.milliseconds());
+  }
+}
+
+}  // namespace engram::cli

@@ -1,0 +1,71 @@
+// What all commands share: global options, exit codes, how errors and JSON are printed.
+//
+// A command is a function that adds itself to the CLI11 app; its call-back sets Context::exit_code.
+// Single-threaded.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "engram/client/client.h"
+
+namespace engram::cli {
+
+// Keeps the order in which fields are written: people read JSON too.
+using Json = nlohmann::ordered_json;
+
+enum ExitCode : int { kDone = 0, kRefused = 1, kWrongUsage = 2, kUnreachable = 3 };
+
+struct Context {
+  std::string program = "engram";  // as it was called, for hints that can be typed as they are
+  std::vector<std::string> nodes = {"127.0.0.1:50051"};
+  bool json = false;
+  double timeout_s = 10;
+  ExitCode exit_code = kDone;
+};
+
+// Adds --node, --json and --timeout to a command that talks to a cluster.
+void AddClientOptions(CLI::App& command, Context& context);
+
+// The client for the context's nodes; on an error prints it, sets the exit code and returns null.
+std::unique_ptr<client::Client> Connect(Context& context);
+
+// Prints an error (to standard error, as JSON with --json) with its next step, and sets the exit
+// code.
+void Fail(Context& context, const absl::Status& status);
+// The same for wrong usage, which no node has seen.
+void FailUsage(Context& context, const absl::Status& status);
+
+void PrintJson(const Json& json);
+
+// "episodic", "semantic" or "".
+v1::Kind ParseKind(const std::string& name);
+// Each entry is KEY=VALUE.
+[[nodiscard]] absl::Status ParseMetadata(const std::vector<std::string>& entries,
+                                         google::protobuf::Map<std::string, std::string>* out);
+
+Json VersionJson(const v1::Version& version);
+Json RouteJson(const std::vector<v1::Attempt>& route);
+// Each attempt in a line; to standard error, so that results can be piped.
+void PrintRoute(const std::vector<v1::Attempt>& route);
+
+// --- the commands, one function each
+// -------------------------------------------------------------------------------
+void AddServe(CLI::App& app, Context& context);
+void AddUp(CLI::App& app, Context& context);
+void AddDown(CLI::App& app, Context& context);
+void AddStore(CLI::App& app, Context& context);
+void AddRecall(CLI::App& app, Context& context);
+void AddGet(CLI::App& app, Context& context);
+void AddForget(CLI::App& app, Context& context);
+void AddLink(CLI::App& app, Context& context);
+void AddSpaces(CLI::App& app, Context& context);
+void AddNodes(CLI::App& app, Context& context);
+void AddStatus(CLI::App& app, Context& context);
+void AddRoute(CLI::App& app, Context& context);
+
+}  // namespace engram::cli

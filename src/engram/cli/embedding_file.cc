@@ -1,0 +1,36 @@
+#include "engram/cli/embedding_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "engram/base/error.h"
+
+namespace engram::cli {
+
+absl::StatusOr<std::vector<float>> ReadEmbedding(const std::string& file) {
+  std::ifstream in(file);
+  if (!in) return InvalidArgument("embedding", fmt::format("cannot read the file {}", file));
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  // A JSON array of numbers differs from a plain list only in its brackets.
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '[' || c == ']' || c == ','; }, ' ');
+  std::istringstream words(text);
+  std::vector<float> numbers;
+  for (std::string word; words >> word;) {
+    char* end = nullptr;
+    float number = std::strtof(word.c_str(), &end);
+    if (*end != '\0') {
+      return InvalidArgument("embedding", fmt::format("{}: '{}' is not a number", file, word));
+    }
+    numbers.push_back(number);
+  }
+  if (numbers.empty())
+    return InvalidArgument("embedding", fmt::format("{} holds no numbers", file));
+  return numbers;
+}
+
+}  // namespace engram::cli

@@ -1,0 +1,156 @@
+// engram recall: finds memories.
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "engram/cli/command.h"
+#include "engram/cli/embedding_file.h"
+
+namespace engram::cli {
+namespace {
+
+struct RecallOptions {
+  std::string space;
+  std::string query;
+  uint32_t limit = 10;
+  std::vector<std::string> tags;
+  std::vector<std::string> metadata;
+  std::string kind;
+  std::string embedding_file;
+  double min_confidence = 0;
+  bool explain = false;
+};
+
+Json WhyJson(const v1::Why& why) {
+  Json terms = Json::array();
+  for (const std::string& term : why.terms()) terms.push_back(term);
+  return {{"text_score", why.text_score()},
+          {"text_rank", why.text_rank()},
+          {"terms", terms},
+          {"vector_score", why.vector_score()},
+          {"vector_rank", why.vector_rank()},
+          {"activation", why.activation()},
+          {"via", why.via()}};
+}
+
+Json ResultJson(const v1::RecallResult& result) {
+  Json tags = Json::array();
+  for (const std::string& tag : result.tags()) tags.push_back(tag);
+  Json metadata = Json::object();
+  for (const auto& [key, value] : result.metadata()) metadata[key] = value;
+  return {{"id", result.id()},
+          {"space", result.space()},
+          {"content", result.content()},
+          {"score", result.score()},
+          {"confidence", result.confidence()},
+          {"why", WhyJson(result.why())},
+          {"tags", tags},
+          {"metadata", metadata}};
+}
+
+Json AnswerJson(const client::Answer<v1::RecallResponse>& answer) {
+  const v1::RecallResponse& reply = answer.message;
+  Json results = Json::array();
+  for (const v1::RecallResult& result : reply.results()) results.push_back(ResultJson(result));
+  Json missing = Json::array();
+  for (const v1::MissingSpace& space : reply.coverage().missing()) {
+    missing.push_back({{"space", space.space()}, {"reason", space.reason()}});
+  }
+  return {{"results", results},
+          {"coverage",
+           {{"asked", reply.coverage().asked()},
+            {"answered", reply.coverage().answered()},
+            {"missing", missing}}},
+          {"degraded", answer.degraded},
+          {"staleness_ms", reply.staleness_ms()},
+          {"confidence", reply.confidence()},
+          {"served_by", answer.served_by},
+          {"route", RouteJson(answer.route)}};
+}
+
+std::string WhyText(const v1::Why& why) {
+  std::string text;
+  auto add = [&text](std::string part) { text += (text.empty() ? "" : "; ") + std::move(part); };
+  if (why.text_rank() > 0) {
+    add(fmt::format("text #{} ({})", why.text_rank(), fmt::join(why.terms(), " ")));
+  }
+  if (why.vector_rank() > 0)
+    add(fmt::format("embedding #{} (cosine {:.3f})", why.vector_rank(), why.vector_score()));
+  if (why.activation() > 0)
+    add(fmt::format("linked from {} ({:.2f})", why.via(), why.activation()));
+  return text;
+}
+
+void PrintText(const client::Answer<v1::RecallResponse>& answer, double milliseconds) {
+  int rank = 0;
+  for (const v1::RecallResult& result : answer.message.results()) {
+    fmt::print("{:>3}. {:.4f}  {}  {}\n", ++rank, result.score(), result.id(), result.content());
+    fmt::print("     confidence {:.2f}; {}\n", result.confidence(), WhyText(result.why()));
+  }
+  fmt::print(stderr, "{} found, served by {} in {:.1f} ms{}\n", rank, answer.served_by,
+             milliseconds,
+             answer.degraded ? ", DEGRADED: the node is cut off from the cluster" : "");
+  PrintRoute(answer.route);
+}
+
+absl::StatusOr<v1::RecallRequest> ToRequest(const RecallOptions& options) {
+  v1::RecallRequest request;
+  request.set_space(options.space);
+  request.set_query(options.query);
+  request.set_limit(options.limit);
+  for (const std::string& tag : options.tags) request.add_tags(tag);
+  if (absl::Status status = ParseMetadata(options.metadata, request.mutable_metadata());
+      !status.ok())
+    return status;
+  request.set_kind(ParseKind(options.kind));
+  request.set_min_confidence(options.min_confidence);
+  if (!options.embedding_file.empty()) {
+    auto embedding = ReadEmbedding(options.embedding_file);
+    if (!embedding.ok()) return embedding.status();
+    request.mutable_embedding()->Add(embedding->begin(), embedding->end());
+  }
+  return request;
+}
+
+void Recall(Context& context, const RecallOptions& options) {
+  auto request = ToRequest(options);
+  if (!request.ok()) return FailUsage(context, request.status());
+  auto client = Connect(context);
+  if (client == nullptr) return;
+  auto started = std::chrono::steady_clock::now();
+  auto answer =
+      client->Recall(*request, options.explain ? client::Explain::kYes : client::Explain::kNo);
+  std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - started;
+  if (!answer.ok()) return Fail(context, answer.status());
+  if (context.json) return PrintJson(AnswerJson(*answer));
+  PrintText(*answer, took.count());
+}
+
+}  // namespace
+
+void AddRecall(CLI::App& app, Context& context) {
+  CLI::App* command =
+      app.add_subcommand("recall", "find memories by words, by an embedding, or both");
+  auto options = std::make_shared<RecallOptions>();
+  command->add_option("--space", options->space, "space to search")->required();
+  command->add_option("QUERY", options->query,
+                      "words to look for; may be left out with --embedding");
+  command->add_option("--limit", options->limit, "results at most, 1 to 1000")
+      ->capture_default_str();
+  command->add_option("--tag", options->tags, "only memories with this tag; repeatable")
+      ->allow_extra_args(false);
+  command->add_option("--meta", options->metadata, "only memories with KEY=VALUE; repeatable")
+      ->allow_extra_args(false);
+  command->add_option("--kind", options->kind, "only memories of this kind")
+      ->check(CLI::IsMember({"episodic", "semantic"}));
+  command->add_option("--min-confidence", options->min_confidence,
+                      "only memories at least so sure, 0 to 1");
+  command->add_option("--embedding", options->embedding_file,
+                      "file with the query embedding's numbers");
+  command->add_flag("--explain", options->explain, "show the route that the request took");
+  AddClientOptions(*command, context);
+  command->footer("Example: engram recall --space notes --explain \"when is tea\"");
+  command->callback([&context, options] { Recall(context, *options); });
+}
+
+}  // namespace engram::cli

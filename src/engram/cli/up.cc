@@ -1,0 +1,146 @@
+// engram up, engram down: a local cluster.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include "engram/base/error.h"
+#include "engram/cli/command.h"
+#include "engram/cli/local_cluster.h"
+
+namespace engram::cli {
+namespace {
+
+constexpr Duration kStartLimit = std::chrono::seconds(60);
+constexpr Duration kStopLimit = std::chrono::seconds(20);
+
+TimePoint Now() { return std::chrono::steady_clock::now(); }
+
+struct UpOptions {
+  std::string dir = "engram-cluster";
+  int nodes = 3;
+  int base_port = 50051;
+  std::string durability = "fsync";
+  bool detach = false;
+};
+
+Json ClusterJson(const ClusterSpec& spec) {
+  Json nodes = Json::array();
+  for (int i = 0; i < spec.nodes; ++i) {
+    nodes.push_back({{"id", spec.NodeName(i)},
+                     {"address", spec.NodeAddress(i)},
+                     {"pid", RunningNode(spec, i).value_or(0)}});
+  }
+  return {{"dir", spec.dir.string()}, {"cluster", spec.cluster}, {"nodes", nodes}};
+}
+
+void PrintHints(const Context& context, const ClusterSpec& spec, bool detach) {
+  for (int i = 0; i < spec.nodes; ++i) {
+    fmt::print("{} on {}, log {}\n", spec.NodeName(i), spec.NodeAddress(i),
+               (spec.NodeDir(i) / "log").string());
+  }
+  const std::string& engram = context.program;
+  std::string first = fmt::format("--node {}", spec.NodeAddress(0));
+  std::string last = fmt::format("--node {}", spec.NodeAddress(spec.nodes - 1));
+  fmt::print("Try:\n");
+  fmt::print("  {} store --space notes \"tea is at four\" {}\n", engram, first);
+  fmt::print("  {} recall --space notes --explain \"when is tea\" {}\n", engram, last);
+  fmt::print("  {} status {}\n", engram, first);
+  fmt::print("Stop it with {}\n",
+             detach ? fmt::format("{} down --dir {}", engram, spec.dir.string()) : "Ctrl-C");
+  std::fflush(stdout);
+}
+
+// Until a signal asks to stop, or a node ends by itself.
+absl::Status WaitForTheEnd(const ClusterSpec& spec, const sigset_t& signals) {
+  while (true) {
+    timespec second{1, 0};
+    if (sigtimedwait(&signals, nullptr, &second) > 0) return absl::OkStatus();
+    for (int i = 0; i < spec.nodes; ++i) {
+      if (!RunningNode(spec, i).has_value()) {
+        return MakeError(ErrorCode::kConnectionFailed,
+                         fmt::format("{} has ended; see {}", spec.NodeName(i),
+                                     (spec.NodeDir(i) / "log").string()));
+      }
+    }
+  }
+}
+
+absl::Status Run(Context& context, const ClusterSpec& spec, bool detach) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  absl::Status started = StartNodes(spec, detach ? Attachment::kDetached : Attachment::kForeground);
+  // After the fork: the nodes take their signals as they come.
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  if (!started.ok()) return started;
+  absl::Status status = AwaitReady(spec, Now() + kStartLimit);
+  if (status.ok()) {
+    if (context.json) {
+      PrintJson(ClusterJson(spec));
+      std::fflush(stdout);
+    } else {
+      PrintHints(context, spec, detach);
+    }
+    if (detach) return status;
+    status = WaitForTheEnd(spec, signals);
+  }
+  StopNodes(spec, Now() + kStopLimit);
+  return status;
+}
+
+void Down(Context& context, const std::string& dir) {
+  auto spec = ReadCluster(dir);
+  if (!spec.ok()) return Fail(context, spec.status());
+  int stopped = StopNodes(*spec, Now() + kStopLimit);
+  if (context.json) return PrintJson({{"stopped", stopped}});
+  fmt::print("stopped {} of {} nodes; the data stays in {}\n", stopped, spec->nodes, dir);
+}
+
+}  // namespace
+
+void AddUp(CLI::App& app, Context& context) {
+  CLI::App* command =
+      app.add_subcommand("up", "start a cluster on this machine, or the one kept in --dir again");
+  auto options = std::make_shared<UpOptions>();
+  command->add_option("--dir", options->dir, "where the nodes keep configuration, data and logs")
+      ->capture_default_str();
+  auto* nodes =
+      command->add_option("--nodes", options->nodes, "how many nodes")->capture_default_str();
+  auto* base =
+      command
+          ->add_option(
+              "--base-port", options->base_port,
+              "node I (from 0) has gRPC on base-port + 10 I, HTTP (reserved) on the next port and "
+              "gossip (reserved) on the one after")
+          ->capture_default_str();
+  auto* durability =
+      command->add_option("--durability", options->durability, "fsync or process; see serve --help")
+          ->check(CLI::IsMember({"fsync", "process"}))
+          ->capture_default_str();
+  command->add_flag("--detach", options->detach,
+                    "return when the cluster is ready; `engram down` stops it");
+  command->add_flag("--json", context.json, "print one JSON document");
+  command->footer("Example: engram up --nodes 3 --dir /tmp/engram --detach");
+  command->callback([&context, options, nodes, base, durability] {
+    ClusterRequest request;
+    request.dir = options->dir;
+    if (nodes->count() > 0) request.nodes = options->nodes;
+    if (base->count() > 0) request.base_port = options->base_port;
+    if (durability->count() > 0) request.durability = options->durability;
+    auto spec = PrepareCluster(request);
+    if (!spec.ok()) return FailUsage(context, spec.status());
+    if (absl::Status status = Run(context, *spec, options->detach); !status.ok())
+      Fail(context, status);
+  });
+}
+
+void AddDown(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("down", "stop a cluster that `up --detach` has started");
+  auto dir = std::make_shared<std::string>("engram-cluster");
+  command->add_option("--dir", *dir, "the cluster's directory")->capture_default_str();
+  command->add_flag("--json", context.json, "print one JSON document");
+  command->footer("Example: engram down --dir /tmp/engram");
+  command->callback([&context, dir] { Down(context, *dir); });
+}
+
+}  // namespace engram::cli

@@ -1,0 +1,263 @@
+#include "engram/client/client.h"
+
+#include <fmt/format.h>
+
+#include <future>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "engram/base/error.h"
+#include "engram/net/channel.h"
+#include "engram/net/event_loop.h"
+#include "engram/net/grpc_status.h"
+
+namespace engram::client {
+namespace {
+
+constexpr std::string_view kService = "/engram.v1.MemoryService/";
+
+TimePoint Now() { return std::chrono::steady_clock::now(); }
+
+WallMillis WallNow() {
+  auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  return WallMillis{std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count()};
+}
+
+enum class Writes : uint8_t { kNo, kYes };
+
+// Another node may do better: this one was not reached, or did not say how it ended (which a
+// request id, or reading, makes safe to ask again).
+bool TryNextNode(const net::CallResult& result) {
+  return !result.status.ok() && result.delivery != net::Delivery::kAnswered &&
+         CodeOf(result.status) != ErrorCode::kDeadlineExceeded;
+}
+
+template <class Message>
+absl::StatusOr<Answer<Message>> ToAnswer(net::CallResult result) {
+  if (!result.status.ok()) return result.status;
+  Answer<Message> answer;
+  if (!answer.message.ParseFromString(result.message)) {
+    return MakeError(ErrorCode::kInternal, "the node's answer is not what this client understands");
+  }
+  answer.served_by = result.trailing.Find("engram-served-by").value_or("");
+  answer.degraded = result.trailing.Find("engram-degraded").has_value();
+  v1::RouteTrace trace;
+  if (auto bytes = result.trailing.Find("engram-route-bin");
+      bytes && trace.ParseFromString(std::string(*bytes))) {
+    answer.route.assign(trace.attempts().begin(), trace.attempts().end());
+  }
+  return answer;
+}
+
+}  // namespace
+
+std::vector<v1::Attempt> AttemptsOf(const absl::Status& status) {
+  v1::RouteTrace trace;
+  auto payload = status.GetPayload(net::kAttemptsPayload);
+  if (!payload.has_value() || !trace.ParseFromString(std::string(*payload))) return {};
+  return {trace.attempts().begin(), trace.attempts().end()};
+}
+
+struct Client::Impl {
+  using Send = absl::FunctionRef<void(net::Channel&, net::CallOptions, net::Channel::Done)>;
+
+  ClientOptions options;
+  net::EventLoop loop;
+  std::vector<std::shared_ptr<net::Channel>> channels;  // one per node, used on the loop
+
+  net::CallResult OneNode(size_t node, const net::CallOptions& call, Send send);
+  net::CallResult AnyNode(const net::CallOptions& call, Send send);
+  net::CallOptions NewCall(Writes writes, Explain explain) const;
+
+  template <class Reply, class Request>
+  absl::StatusOr<Answer<Reply>> Unary(std::string method, const Request& request, Writes writes,
+                                      Explain explain) {
+    std::string body = request.SerializeAsString();
+    return ToAnswer<Reply>(
+        AnyNode(NewCall(writes, explain),
+                [&](net::Channel& channel, net::CallOptions call, net::Channel::Done done) {
+                  channel.Unary(method, std::move(call), body, std::move(done));
+                }));
+  }
+};
+
+net::CallOptions Client::Impl::NewCall(Writes writes, Explain explain) const {
+  net::CallOptions call;
+  call.deadline = Now() + options.timeout;
+  if (writes == Writes::kYes) {
+    std::random_device device;
+    std::mt19937_64 random((uint64_t{device()} << 32) | device());
+    call.metadata.Add("engram-request-id", RequestId::Make(WallNow(), random).ToString());
+  }
+  if (explain == Explain::kYes) call.metadata.Add("engram-explain", "1");
+  return call;
+}
+
+net::CallResult Client::Impl::OneNode(size_t node, const net::CallOptions& call, Send send) {
+  std::promise<net::CallResult> promise;
+  auto future = promise.get_future();
+  loop.Post([&] {
+    send(*channels[node], call,
+         [&](net::CallResult result) { promise.set_value(std::move(result)); });
+  });
+  return future.get();
+}
+
+net::CallResult Client::Impl::AnyNode(const net::CallOptions& call, Send send) {
+  net::CallResult result;
+  std::string tried;
+  for (size_t node = 0; node < channels.size(); ++node) {
+    result = OneNode(node, call, send);
+    if (!TryNextNode(result)) return result;
+    tried += fmt::format("{}{}: {}", tried.empty() ? "" : "; ", options.nodes[node],
+                         std::string(result.status.message()));
+  }
+  if (result.delivery == net::Delivery::kNotSent) {
+    result.status = MakeError(ErrorCode::kConnectionFailed, "no node could be reached: " + tried);
+  }
+  return result;
+}
+
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
+  if (options.nodes.empty()) return InvalidArgument("node", "at least one node is needed");
+  auto impl = std::make_unique<Impl>();
+  net::ChannelOptions channel_options;
+  channel_options.connect_timeout = options.connect_timeout;
+  for (const std::string& node : options.nodes) {
+    impl->channels.push_back(net::Channel::Create(impl->loop, node, channel_options));
+  }
+  impl->options = std::move(options);
+  impl->loop.Start();
+  return std::unique_ptr<Client>(new Client(std::move(impl)));
+}
+
+Client::~Client() {
+  // Connections close on their own thread.
+  std::promise<void> closed;
+  impl_->loop.Post([&] {
+    for (const auto& channel : impl_->channels) channel->Close();
+    impl_->channels.clear();
+    closed.set_value();
+  });
+  closed.get_future().wait();
+  impl_->loop.Stop();
+}
+
+absl::StatusOr<Answer<v1::StoreResponse>> Client::Store(const v1::StoreRequest& request,
+                                                        Explain explain) {
+  return impl_->Unary<v1::StoreResponse>(fmt::format("{}Store", kService), request, Writes::kYes,
+                                         explain);
+}
+
+absl::StatusOr<Answer<v1::RecallResponse>> Client::Recall(const v1::RecallRequest& request,
+                                                          Explain explain) {
+  return impl_->Unary<v1::RecallResponse>(fmt::format("{}Recall", kService), request, Writes::kNo,
+                                          explain);
+}
+
+absl::StatusOr<Answer<v1::GetResponse>> Client::Get(const v1::GetRequest& request,
+                                                    Explain explain) {
+  return impl_->Unary<v1::GetResponse>(fmt::format("{}Get", kService), request, Writes::kNo,
+                                       explain);
+}
+
+absl::StatusOr<Answer<v1::ForgetResponse>> Client::Forget(const v1::ForgetRequest& request,
+                                                          Explain explain) {
+  return impl_->Unary<v1::ForgetResponse>(fmt::format("{}Forget", kService), request, Writes::kYes,
+                                          explain);
+}
+
+absl::StatusOr<Answer<v1::LinkResponse>> Client::Link(const v1::LinkRequest& request,
+                                                      Explain explain) {
+  return impl_->Unary<v1::LinkResponse>(fmt::format("{}Link", kService), request, Writes::kYes,
+                                        explain);
+}
+
+absl::StatusOr<Answer<v1::ListSpacesResponse>> Client::ListSpaces(
+    const v1::ListSpacesRequest& request) {
+  return impl_->Unary<v1::ListSpacesResponse>("/engram.v1.SpacesService/ListSpaces", request,
+                                              Writes::kNo, Explain::kNo);
+}
+
+absl::StatusOr<Answer<v1::ListNodesResponse>> Client::ListNodes(
+    const v1::ListNodesRequest& request) {
+  return impl_->Unary<v1::ListNodesResponse>("/engram.v1.ClusterService/ListNodes", request,
+                                             Writes::kNo, Explain::kNo);
+}
+
+absl::StatusOr<Answer<v1::GetStatusResponse>> Client::GetStatus(
+    const v1::GetStatusRequest& request) {
+  return impl_->Unary<v1::GetStatusResponse>("/engram.v1.ClusterService/GetStatus", request,
+                                             Writes::kNo, Explain::kNo);
+}
+
+absl::StatusOr<Answer<v1::ResolveRouteResponse>> Client::ResolveRoute(
+    const v1::ResolveRouteRequest& request) {
+  return impl_->Unary<v1::ResolveRouteResponse>("/engram.v1.ClusterService/ResolveRoute", request,
+                                                Writes::kNo, Explain::kNo);
+}
+
+namespace {
+
+// Sends a batch over one stream as fast as the node takes it. Lives on the loop; keeps itself until
+// the call has ended.
+class BatchSender : public std::enable_shared_from_this<BatchSender> {
+ public:
+  BatchSender(const std::vector<v1::StoreRequest>& requests, net::Channel::Done done)
+      : requests_(requests), done_(std::move(done)) {}
+
+  void Start(net::Channel& channel, net::CallOptions call) {
+    stream_ = channel.Open(
+        fmt::format("{}StoreStream", kService), std::move(call),
+        [self = shared_from_this()](net::CallResult result) { self->OnEnd(std::move(result)); });
+    stream_->Read([weak = weak_from_this()](std::optional<std::string> message) {
+      auto self = weak.lock();
+      if (self != nullptr && message.has_value()) self->reply_ = *std::move(message);
+    });
+    SendMore();
+  }
+
+ private:
+  void SendMore() {
+    while (next_ < requests_.size()) {
+      if (!stream_->Send(requests_[next_++].SerializeAsString())) {
+        stream_->OnWritable([weak = weak_from_this()] {
+          if (auto self = weak.lock(); self != nullptr && self->stream_ != nullptr)
+            self->SendMore();
+        });
+        return;
+      }
+    }
+    stream_->SendDone();
+  }
+
+  void OnEnd(net::CallResult result) {
+    result.message = std::move(reply_);
+    stream_.reset();
+    done_(std::move(result));
+  }
+
+  const std::vector<v1::StoreRequest>& requests_;
+  net::Channel::Done done_;
+  std::unique_ptr<net::Channel::Stream> stream_;
+  size_t next_ = 0;
+  std::string reply_;
+};
+
+}  // namespace
+
+absl::StatusOr<Answer<v1::StoreStreamResponse>> Client::StoreAll(
+    const std::vector<v1::StoreRequest>& requests) {
+  net::CallResult result = impl_->AnyNode(
+      impl_->NewCall(Writes::kYes, Explain::kNo),
+      [&](net::Channel& channel, net::CallOptions call, net::Channel::Done done) {
+        std::make_shared<BatchSender>(requests, std::move(done))->Start(channel, std::move(call));
+      });
+  return ToAnswer<v1::StoreStreamResponse>(std::move(result));
+}
+
+}  // namespace engram::client

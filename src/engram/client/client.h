@@ -1,0 +1,84 @@
+// A client of an Engram cluster. Any node answers for any space, so the client needs only addresses
+// of some nodes: it asks the first, and the next when one cannot be reached.
+//
+// Thread-safety: all methods from any thread; each blocks until its answer or deadline. Owns one
+// event loop and its thread.
+//
+// Retries are safe: every write carries a request id that the client fixes once, so a write that is
+// sent again (to the same or another node) has one effect. An error is an absl::Status with an
+// ErrorDetail (base/error.h); ConnectionFailed means that no node was reached.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engram/base/time.h"
+#include "engram/base/ulid.h"
+#include "engram/v1/cluster.pb.h"
+#include "engram/v1/memory.pb.h"
+#include "engram/v1/spaces.pb.h"
+
+namespace engram::client {
+
+struct ClientOptions {
+  std::vector<std::string> nodes = {"127.0.0.1:50051"};  // host:port, in the order to try
+  Duration timeout = std::chrono::seconds(10);           // of one call, all nodes together
+  Duration connect_timeout = std::chrono::seconds(2);
+};
+
+// An answer and how it came about.
+template <class Message>
+struct Answer {
+  Message message;
+  std::string served_by;           // node id
+  bool degraded = false;           // given without contact to the rest of the cluster
+  std::vector<v1::Attempt> route;  // with Explain::kYes
+};
+
+// The tries that an entry node made before it gave up, as a failed call's status carries them;
+// empty if it made none.
+std::vector<v1::Attempt> AttemptsOf(const absl::Status& status);
+
+enum class Explain : uint8_t { kNo, kYes };
+
+class Client {
+ public:
+  // InvalidArgument if `nodes` is empty or holds no host:port.
+  static absl::StatusOr<std::unique_ptr<Client>> Create(ClientOptions options);
+  ~Client();
+
+  // `explain` asks for the route of the request.
+  absl::StatusOr<Answer<v1::StoreResponse>> Store(const v1::StoreRequest& request,
+                                                  Explain explain = Explain::kNo);
+  absl::StatusOr<Answer<v1::RecallResponse>> Recall(const v1::RecallRequest& request,
+                                                    Explain explain = Explain::kNo);
+  absl::StatusOr<Answer<v1::GetResponse>> Get(const v1::GetRequest& request,
+                                              Explain explain = Explain::kNo);
+  absl::StatusOr<Answer<v1::ForgetResponse>> Forget(const v1::ForgetRequest& request,
+                                                    Explain explain = Explain::kNo);
+  absl::StatusOr<Answer<v1::LinkResponse>> Link(const v1::LinkRequest& request,
+                                                Explain explain = Explain::kNo);
+
+  // Stores all, in one stream; later requests of one id win. Lines in the answer count from 1 in
+  // `requests`. Some hundred at a time is good: the whole batch is sent again if a node fails in
+  // the middle.
+  absl::StatusOr<Answer<v1::StoreStreamResponse>> StoreAll(
+      const std::vector<v1::StoreRequest>& requests);
+
+  absl::StatusOr<Answer<v1::ListSpacesResponse>> ListSpaces(const v1::ListSpacesRequest& request);
+  absl::StatusOr<Answer<v1::ListNodesResponse>> ListNodes(const v1::ListNodesRequest& request);
+  absl::StatusOr<Answer<v1::GetStatusResponse>> GetStatus(const v1::GetStatusRequest& request);
+  absl::StatusOr<Answer<v1::ResolveRouteResponse>> ResolveRoute(
+      const v1::ResolveRouteRequest& request);
+
+ private:
+  struct Impl;
+  explicit Client(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace engram::client

@@ -1,0 +1,254 @@
+#include "engram/server/cluster_service.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "engram/base/names.h"
+#include "engram/peer/v1/peer.pb.h"
+#include "engram/routing/decision.h"
+#include "engram/server/convert.h"
+#include "engram/server/fan_out.h"
+#include "engram/server/metadata_names.h"
+#include "engram/server/request_metadata.h"
+#include "engram/server/version.h"
+#include "engram/v1/cluster.pb.h"
+#include "engram/v1/spaces.pb.h"
+
+namespace engram::server {
+namespace {
+
+using net::ServerCall;
+
+constexpr std::string_view kDescribe = "/engram.peer.v1.PeerService/Describe";
+constexpr std::string_view kListLocalSpaces = "/engram.peer.v1.PeerService/ListLocalSpaces";
+
+// A node that does not answer a question about itself within this time is shown as not alive.
+constexpr Duration kPeerLimit = std::chrono::seconds(2);
+
+class ClusterInfo {
+ public:
+  ClusterInfo(NodeContext& context, const memory::Engine& engine, WallMillis started)
+      : context_(context), engine_(engine), started_(started) {}
+
+  v1::NodeInfo DescribeSelf() const;
+  void AppendLocalSpaces(const std::string& prefix,
+                         google::protobuf::RepeatedPtrField<v1::SpaceInfo>* out) const;
+
+  void ListSpaces(ServerCall call, v1::ListSpacesRequest request);
+  void ListNodes(ServerCall call, v1::ListNodesRequest request);
+  void GetStatus(ServerCall call, v1::GetStatusRequest request);
+  void ResolveRoute(ServerCall call, v1::ResolveRouteRequest request);
+  void Describe(ServerCall call, peer::v1::DescribeRequest request);
+  void ListLocalSpaces(ServerCall call, peer::v1::ListLocalSpacesRequest request);
+
+ private:
+  using NodesDone =
+      absl::AnyInvocable<void(std::vector<v1::NodeInfo>, std::vector<v1::MissingNode>)>;
+  void DescribeAll(const ServerCall& call, NodesDone done);
+  v1::NodeInfo FromAnswer(const PeerAnswer& answer, std::vector<v1::MissingNode>& missing) const;
+  TimePoint PeerDeadline(const ServerCall& call) const {
+    return OperationDeadline(call.deadline(), kPeerLimit, Now());
+  }
+  template <class Reply>
+  void Answer(ServerCall& call, const Reply& reply) const {
+    call.AddTrailer(kMdServedBy, context_.self.view());
+    call.Reply(reply.SerializeAsString());
+  }
+
+  NodeContext& context_;
+  const memory::Engine& engine_;
+  const WallMillis started_;
+};
+
+v1::MissingNode Missing(const PeerAnswer& answer) {
+  v1::MissingNode missing;
+  missing.set_id(answer.node.value());
+  missing.set_reason(std::string(answer.result.status.message()));
+  return missing;
+}
+
+v1::NodeInfo ClusterInfo::DescribeSelf() const {
+  v1::NodeInfo node;
+  node.set_id(context_.self.value());
+  node.set_address(context_.config.advertise);
+  node.set_state(v1::NODE_STATE_ALIVE);
+  // Until membership persists one: a restart is a newer incarnation.
+  node.set_incarnation(static_cast<uint64_t>(ToInt(started_)));
+  node.set_zone(context_.config.zone);
+  node.set_rack(context_.config.rack);
+  uint64_t memories = 0;
+  std::vector<memory::SpaceSummary> spaces = engine_.ListSpaces();
+  for (const memory::SpaceSummary& space : spaces) memories += space.memories;
+  node.set_spaces(spaces.size());
+  node.set_memories(memories);
+  node.set_uptime_ms(
+      static_cast<uint64_t>(std::max<int64_t>(0, ToInt(WallNow()) - ToInt(started_))));
+  node.set_software_version(std::string(kVersion));
+  return node;
+}
+
+void ClusterInfo::AppendLocalSpaces(const std::string& prefix,
+                                    google::protobuf::RepeatedPtrField<v1::SpaceInfo>* out) const {
+  for (const memory::SpaceSummary& summary : engine_.ListSpaces()) {
+    if (!summary.space.view().starts_with(prefix)) continue;
+    v1::SpaceInfo* info = out->Add();
+    info->set_name(summary.space.value());
+    placement::Assignment assignment{summary.space, context_.self, {}, summary.assignment_version};
+    *info->mutable_assignment() = ToProto(assignment);
+    info->set_memories(summary.memories);
+    info->set_embedding_dimension(summary.embedding_dimension);
+  }
+}
+
+void ClusterInfo::Describe(ServerCall call, peer::v1::DescribeRequest) {
+  peer::v1::DescribeResponse reply;
+  reply.set_cluster_id(context_.config.cluster);
+  *reply.mutable_node() = DescribeSelf();
+  Answer(call, reply);
+}
+
+void ClusterInfo::ListLocalSpaces(ServerCall call, peer::v1::ListLocalSpacesRequest request) {
+  peer::v1::ListLocalSpacesResponse reply;
+  AppendLocalSpaces(request.prefix(), reply.mutable_spaces());
+  Answer(call, reply);
+}
+
+void ClusterInfo::ListSpaces(ServerCall call, v1::ListSpacesRequest request) {
+  peer::v1::ListLocalSpacesRequest question;
+  question.set_prefix(request.prefix());
+  LoopState& loop = context_.StateOf(call.loop());
+  TimePoint deadline = PeerDeadline(call);
+  AskAllPeers(
+      context_, loop, kListLocalSpaces, question.SerializeAsString(), deadline,
+      [this, prefix = request.prefix(),
+       call = std::move(call)](std::vector<PeerAnswer> answers) mutable {
+        v1::ListSpacesResponse reply;
+        AppendLocalSpaces(prefix, reply.mutable_spaces());
+        for (const PeerAnswer& answer : answers) {
+          peer::v1::ListLocalSpacesResponse theirs;
+          if (!answer.result.status.ok() || !theirs.ParseFromString(answer.result.message)) {
+            *reply.add_missing() = Missing(answer);
+            continue;
+          }
+          reply.mutable_spaces()->MergeFrom(theirs.spaces());
+        }
+        std::sort(
+            reply.mutable_spaces()->begin(), reply.mutable_spaces()->end(),
+            [](const v1::SpaceInfo& a, const v1::SpaceInfo& b) { return a.name() < b.name(); });
+        Answer(call, reply);
+      });
+}
+
+v1::NodeInfo ClusterInfo::FromAnswer(const PeerAnswer& answer,
+                                     std::vector<v1::MissingNode>& missing) const {
+  peer::v1::DescribeResponse theirs;
+  if (answer.result.status.ok() && theirs.ParseFromString(answer.result.message)) {
+    theirs.mutable_node()->set_latency_ms(
+        std::chrono::duration<double, std::milli>(answer.took).count());
+    return theirs.node();
+  }
+  missing.push_back(Missing(answer));
+  v1::NodeInfo node;
+  node.set_id(answer.node.value());
+  node.set_address(*context_.AddressOf(answer.node));
+  node.set_state(v1::NODE_STATE_DEAD);
+  return node;
+}
+
+void ClusterInfo::DescribeAll(const ServerCall& call, NodesDone done) {
+  AskAllPeers(context_, context_.StateOf(call.loop()), kDescribe,
+              peer::v1::DescribeRequest().SerializeAsString(), PeerDeadline(call),
+              [this, done = std::move(done)](std::vector<PeerAnswer> answers) mutable {
+                std::vector<v1::NodeInfo> nodes = {DescribeSelf()};
+                std::vector<v1::MissingNode> missing;
+                for (const PeerAnswer& answer : answers)
+                  nodes.push_back(FromAnswer(answer, missing));
+                std::sort(
+                    nodes.begin(), nodes.end(),
+                    [](const v1::NodeInfo& a, const v1::NodeInfo& b) { return a.id() < b.id(); });
+                done(std::move(nodes), std::move(missing));
+              });
+}
+
+void ClusterInfo::ListNodes(ServerCall call, v1::ListNodesRequest) {
+  auto shared = std::make_shared<ServerCall>(std::move(call));
+  DescribeAll(*shared,
+              [this, shared](std::vector<v1::NodeInfo> nodes, std::vector<v1::MissingNode>) {
+                v1::ListNodesResponse reply;
+                for (v1::NodeInfo& node : nodes) *reply.add_nodes() = std::move(node);
+                Answer(*shared, reply);
+              });
+}
+
+void ClusterInfo::GetStatus(ServerCall call, v1::GetStatusRequest) {
+  auto shared = std::make_shared<ServerCall>(std::move(call));
+  DescribeAll(*shared, [this, shared](std::vector<v1::NodeInfo> nodes,
+                                      std::vector<v1::MissingNode> missing) {
+    v1::GetStatusResponse reply;
+    reply.set_cluster_id(context_.config.cluster);
+    reply.set_node_id(context_.self.value());
+    for (v1::NodeInfo& node : nodes) {
+      reply.set_spaces(reply.spaces() + node.spaces());
+      reply.set_memories(reply.memories() + node.memories());
+      *reply.add_nodes() = std::move(node);
+    }
+    reply.set_whole(missing.empty());
+    for (v1::MissingNode& node : missing) *reply.add_missing() = std::move(node);
+    Answer(*shared, reply);
+  });
+}
+
+void ClusterInfo::ResolveRoute(ServerCall call, v1::ResolveRouteRequest request) {
+  if (absl::Status status = CheckSpaceName("space", request.space()); !status.ok())
+    return call.Reply(status);
+  placement::AssignmentPtr known = context_.table.Find(request.space());
+  const NodeId& proposed = context_.ring.FirstHolder(request.space());
+  routing::Decision decision =
+      Decide(routing::Operation::kRecall, known.get(), proposed, context_.self);
+  auto fill = [this](const NodeId& node, v1::NodeAddress* out) {
+    out->set_id(node.value());
+    if (const std::string* address = context_.AddressOf(node)) out->set_address(*address);
+  };
+  v1::ResolveRouteResponse reply;
+  reply.set_space(request.space());
+  fill(known != nullptr ? known->primary : proposed, reply.mutable_primary());
+  if (known != nullptr) {
+    for (const NodeId& replica : known->replicas) fill(replica, reply.add_replicas());
+    *reply.mutable_version() = ToProto(known->version);
+  }
+  reply.set_source(std::string(NameOf(decision.source)));
+  reply.set_strategy(std::string(NameOf(decision.strategy)));
+  Answer(call, reply);
+}
+
+// Registers a method whose request is parsed here: these are not routed.
+template <class Request>
+void Add(net::Server& server, std::string_view method, const std::shared_ptr<ClusterInfo>& info,
+         void (ClusterInfo::*handler)(ServerCall, Request)) {
+  server.AddUnary(method, [info, handler](ServerCall call, std::string body) {
+    Request request;
+    if (!request.ParseFromString(body)) {
+      return call.Reply(InvalidArgument("message", "the bytes are not a valid protobuf message"));
+    }
+    if (absl::Status status = CheckKnownFields(request); !status.ok()) return call.Reply(status);
+    ((*info).*handler)(std::move(call), std::move(request));
+  });
+}
+
+}  // namespace
+
+void AddClusterServices(net::Server& server, NodeContext& context, const memory::Engine& engine,
+                        WallMillis started) {
+  auto info = std::make_shared<ClusterInfo>(context, engine, started);
+  Add(server, "/engram.v1.SpacesService/ListSpaces", info, &ClusterInfo::ListSpaces);
+  Add(server, "/engram.v1.ClusterService/ListNodes", info, &ClusterInfo::ListNodes);
+  Add(server, "/engram.v1.ClusterService/GetStatus", info, &ClusterInfo::GetStatus);
+  Add(server, "/engram.v1.ClusterService/ResolveRoute", info, &ClusterInfo::ResolveRoute);
+  Add(server, kDescribe, info, &ClusterInfo::Describe);
+  Add(server, kListLocalSpaces, info, &ClusterInfo::ListLocalSpaces);
+}
+
+}  // namespace engram::server

@@ -1,0 +1,169 @@
+#include "engram/server/config.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "engram/base/error.h"
+
+namespace engram::server {
+namespace {
+
+// Levenshtein's edit distance, in one row.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      size_t substituted = diagonal + (a[i - 1] != b[j - 1] ? 1 : 0);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row.back();
+}
+
+absl::Status InFile(std::string_view source, const toml::source_region& at,
+                    const std::string& what) {
+  return InvalidArgument("config", fmt::format("{}:{}: {}", source, at.begin.line, what));
+}
+
+const ConfigKey* FindKey(std::string_view name) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.name == name) return &key;
+  }
+  return nullptr;
+}
+
+std::string UnknownKey(std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const ConfigKey& key : ConfigKeys()) known.push_back(key.name);
+  std::string_view nearest = NearestName(name, known);
+  if (nearest.empty()) {
+    return fmt::format("unknown key '{}'; `engram serve --help` lists the keys", name);
+  }
+  return fmt::format("unknown key '{}'; did you mean '{}'?", name, nearest);
+}
+
+// Every scalar is set through its text, so that the file and the flags accept exactly the same.
+std::optional<std::string> ScalarText(const toml::node& node) {
+  if (auto text = node.value<std::string>(); node.is_string()) return *text;
+  if (node.is_integer()) return fmt::format("{}", node.as_integer()->get());
+  return std::nullopt;
+}
+
+absl::Status SetScalar(const ConfigKey& key, const toml::node& node, std::string_view source,
+                       NodeConfig& config) {
+  std::optional<std::string> text = ScalarText(node);
+  if (!text.has_value()) {
+    return InFile(source, node.source(),
+                  fmt::format("{} must be a string or a whole number", key.name));
+  }
+  absl::Status status = key.set(config, *text);
+  return status.ok() ? status : InFile(source, node.source(), std::string(status.message()));
+}
+
+absl::Status SetKey(const ConfigKey& key, const toml::node& node, std::string_view source,
+                    NodeConfig& config) {
+  if (!key.list) return SetScalar(key, node, source, config);
+  if (!node.is_array()) {
+    return InFile(source, node.source(), fmt::format("{} must be a list of strings", key.name));
+  }
+  for (const toml::node& element : *node.as_array()) {
+    if (absl::Status status = SetScalar(key, element, source, config); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string_view NearestName(std::string_view name, const std::vector<std::string_view>& known) {
+  std::string_view best;
+  size_t best_distance = std::max<size_t>(2, name.size() / 3) + 1;
+  for (std::string_view candidate : known) {
+    size_t distance = EditDistance(name, candidate);
+    if (distance < best_distance) {
+      best = candidate;
+      best_distance = distance;
+    }
+  }
+  return best;
+}
+
+absl::StatusOr<HostPort> ParseHostPort(std::string_view field, std::string_view text) {
+  size_t colon = text.rfind(':');
+  HostPort result;
+  unsigned port = 0;
+  bool valid = colon != std::string_view::npos && colon > 0;
+  if (valid) {
+    const char* end = text.data() + text.size();
+    auto [stop, error] = std::from_chars(text.data() + colon + 1, end, port);
+    valid = error == std::errc() && stop == end && port >= 1 && port <= 65'535;
+  }
+  if (!valid) {
+    return InvalidArgument(
+        field,
+        fmt::format("{} must be host:port with a port from 1 to 65535, not '{}'", field, text));
+  }
+  result.host = text.substr(0, colon);
+  result.port = static_cast<uint16_t>(port);
+  return result;
+}
+
+absl::Status ApplyConfigText(std::string_view text, std::string_view source, NodeConfig& config) {
+  toml::table table;
+  try {
+    table = toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    return InFile(source, error.source(), std::string(error.description()));
+  }
+  for (const auto& [name, node] : table) {
+    const ConfigKey* key = FindKey(name.str());
+    if (key == nullptr) return InFile(source, node.source(), UnknownKey(name.str()));
+    if (absl::Status status = SetKey(*key, node, source, config); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ApplyConfigFile(const std::filesystem::path& file, NodeConfig& config) {
+  std::ifstream in(file);
+  if (!in) {
+    return InvalidArgument("config",
+                           fmt::format("cannot read the configuration file {}", file.string()));
+  }
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  return ApplyConfigText(text, file.string(), config);
+}
+
+absl::Status FinishConfig(NodeConfig& config) {
+  if (config.advertise.empty()) config.advertise = config.listen;
+  absl::StatusOr<HostPort> advertised = ParseHostPort("advertise", config.advertise);
+  if (!advertised.ok()) return advertised.status();
+  if (advertised->host == "0.0.0.0" || advertised->host == "[::]" || advertised->host == "::") {
+    return MakeError(
+        ErrorCode::kInvalidEndpoint,
+        fmt::format("others cannot dial {}; set `advertise` to an address that they can",
+                    config.advertise));
+  }
+  if (config.peers.empty()) config.peers.push_back({config.node_id, config.advertise});
+  std::set<NodeId> ids;
+  for (const PeerConfig& peer : config.peers) {
+    if (!ids.insert(peer.id).second) {
+      return InvalidArgument("peers", fmt::format("peers names '{}' twice", peer.id.value()));
+    }
+  }
+  if (!ids.contains(config.node_id)) {
+    return InvalidArgument("peers", fmt::format("peers must hold every node, this one ('{}') too",
+                                                config.node_id.value()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace engram::server

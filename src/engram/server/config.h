@@ -1,0 +1,82 @@
+// The configuration of one node: a TOML file, every key also a flag, defaults in this struct and
+// nowhere else.
+//
+// Plain values; read once at start.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engram/base/strong_id.h"
+#include "engram/base/time.h"
+#include "engram/memory/engine.h"
+
+namespace engram::server {
+
+struct PeerConfig {
+  NodeId id;
+  std::string address;  // host:port that others can dial
+};
+
+struct NodeConfig {
+  NodeId node_id{"node-1"};
+  std::string cluster = "engram";
+  std::filesystem::path data_dir = "engram-data";
+  std::string listen = "127.0.0.1:50051";
+  std::string advertise;  // empty: the same as listen
+  std::vector<PeerConfig> peers;
+  std::string zone;
+  std::string rack;
+  memory::Durability durability = memory::Durability::kFsync;
+  int loops = 0;  // 0: one per core
+  int workers = 2;
+  Duration deadline = std::chrono::seconds(10);
+  Duration drain = std::chrono::seconds(10);
+  Duration connect_timeout = std::chrono::seconds(5);
+  int connections_per_node = 4;
+  int tries_per_node = 3;
+  Duration retry_delay = std::chrono::milliseconds(100);
+  Duration retry_delay_max = std::chrono::seconds(5);
+  Duration read_try_limit = std::chrono::milliseconds(500);
+  Duration request_id_ttl = std::chrono::hours(1);
+  int exact_vectors_max = 5'000;
+  std::string log_level = "info";
+};
+
+// One key, for the file, the flags and the documentation.
+struct ConfigKey {
+  std::string_view name;  // "data-dir"; the flag is --data-dir
+  std::string_view help;
+  // Lists take one value per call, scalars overwrite. The error says what is allowed.
+  absl::Status (*set)(NodeConfig&, const std::string& value);
+  std::string (*show)(const NodeConfig&);
+  bool list = false;
+};
+
+// In the order in which --help shows them.
+const std::vector<ConfigKey>& ConfigKeys();
+
+// Applies a TOML file to `config`. Errors name the file, the line and the key; an unknown key names
+// the nearest known one.
+[[nodiscard]] absl::Status ApplyConfigFile(const std::filesystem::path& file, NodeConfig& config);
+// The same from a text; `source` stands for the file in errors.
+[[nodiscard]] absl::Status ApplyConfigText(std::string_view text, std::string_view source,
+                                           NodeConfig& config);
+
+// Checks what spans several keys and fills `advertise`; the last step before the config is used.
+[[nodiscard]] absl::Status FinishConfig(NodeConfig& config);
+
+// The known name that is most like `name`; "" if none is near.
+std::string_view NearestName(std::string_view name, const std::vector<std::string_view>& known);
+
+struct HostPort {
+  std::string host;
+  uint16_t port = 0;
+};
+absl::StatusOr<HostPort> ParseHostPort(std::string_view field, std::string_view text);
+
+}  // namespace engram::server

@@ -1,0 +1,219 @@
+// The table of configuration keys: name, help, how to set, how to show.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdint>
+
+#include "absl/time/time.h"
+#include "engram/base/error.h"
+#include "engram/base/names.h"
+#include "engram/server/config.h"
+
+namespace engram::server {
+namespace {
+
+absl::Status SetInt(std::string_view key, int least, int most, const std::string& value, int& out) {
+  int parsed = 0;
+  auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
+  if (error != std::errc() || end != value.data() + value.size() || parsed < least ||
+      parsed > most) {
+    return InvalidArgument(key, fmt::format("{} must be a whole number from {} to {}, not '{}'",
+                                            key, least, most, value));
+  }
+  out = parsed;
+  return absl::OkStatus();
+}
+
+absl::Status SetDuration(std::string_view key, const std::string& value, Duration& out) {
+  absl::Duration parsed;
+  if (!absl::ParseDuration(value, &parsed) || parsed <= absl::ZeroDuration()) {
+    return InvalidArgument(
+        key, fmt::format("{} must be a time such as 500ms, 10s or 1h, not '{}'", key, value));
+  }
+  out = absl::ToChronoNanoseconds(parsed);
+  return absl::OkStatus();
+}
+
+std::string ShowDuration(Duration d) { return absl::FormatDuration(absl::FromChrono(d)); }
+
+absl::Status SetChoice(std::string_view key, const std::vector<std::string_view>& choices,
+                       const std::string& value, std::string& out) {
+  for (std::string_view choice : choices) {
+    if (value == choice) {
+      out = value;
+      return absl::OkStatus();
+    }
+  }
+  return InvalidArgument(
+      key, fmt::format("{} must be one of {}, not '{}'", key, fmt::join(choices, ", "), value));
+}
+
+absl::Status SetAddress(std::string_view key, const std::string& value, std::string& out) {
+  if (auto parsed = ParseHostPort(key, value); !parsed.ok()) return parsed.status();
+  out = value;
+  return absl::OkStatus();
+}
+
+absl::Status SetDurability(NodeConfig& c, const std::string& value) {
+  std::string chosen;
+  absl::Status status = SetChoice("durability", {"fsync", "process"}, value, chosen);
+  if (status.ok()) {
+    c.durability = chosen == "fsync" ? memory::Durability::kFsync : memory::Durability::kProcess;
+  }
+  return status;
+}
+
+absl::Status AddPeer(NodeConfig& c, const std::string& value) {
+  size_t equals = value.find('=');
+  if (equals == std::string::npos) {
+    return InvalidArgument("peers",
+                           fmt::format("peers must be of the form id=host:port, not '{}'", value));
+  }
+  PeerConfig peer{NodeId(value.substr(0, equals)), value.substr(equals + 1)};
+  if (absl::Status status = CheckNodeId("peers", peer.id.view()); !status.ok()) return status;
+  if (absl::Status status = SetAddress("peers", peer.address, peer.address); !status.ok())
+    return status;
+  c.peers.push_back(std::move(peer));
+  return absl::OkStatus();
+}
+
+std::string ShowPeers(const NodeConfig& c) {
+  std::vector<std::string> shown;
+  for (const PeerConfig& peer : c.peers) shown.push_back(peer.id.value() + "=" + peer.address);
+  return fmt::format("{}", fmt::join(shown, ","));
+}
+
+template <std::string NodeConfig::*kField>
+absl::Status SetText(NodeConfig& c, const std::string& value) {
+  c.*kField = value;
+  return absl::OkStatus();
+}
+
+template <std::string NodeConfig::*kField>
+std::string ShowText(const NodeConfig& c) {
+  return c.*kField;
+}
+
+template <Duration NodeConfig::*kField>
+std::string ShowTime(const NodeConfig& c) {
+  return ShowDuration(c.*kField);
+}
+
+template <int NodeConfig::*kField>
+std::string ShowInt(const NodeConfig& c) {
+  return fmt::format("{}", c.*kField);
+}
+
+using Config = NodeConfig;
+using Text = const std::string&;
+
+std::vector<ConfigKey> IdentityKeys() {
+  return {
+      {"node-id", "this node's name in the cluster; kept in the data directory",
+       [](Config& c, Text v) {
+         c.node_id = NodeId(v);
+         return CheckNodeId("node-id", v);
+       },
+       [](const Config& c) { return c.node_id.value(); }},
+      {"cluster", "name of the cluster; nodes and data of another one are refused",
+       [](Config& c, Text v) {
+         c.cluster = v;
+         return CheckNodeId("cluster", v);
+       },
+       ShowText<&Config::cluster>},
+      {"data-dir", "where this node keeps its data; made if missing",
+       [](Config& c, Text v) {
+         c.data_dir = v;
+         return v.empty() ? InvalidArgument("data-dir", "data-dir must not be empty")
+                          : absl::OkStatus();
+       },
+       [](const Config& c) { return c.data_dir.string(); }},
+      {"listen", "host:port for gRPC",
+       [](Config& c, Text v) { return SetAddress("listen", v, c.listen); },
+       ShowText<&Config::listen>},
+      {"advertise", "host:port that other nodes dial; the same as listen if not given",
+       [](Config& c, Text v) { return SetAddress("advertise", v, c.advertise); },
+       ShowText<&Config::advertise>},
+      {"peers", "all nodes of the cluster, each as id=host:port; the same list on every node",
+       AddPeer, ShowPeers, true},
+      {"zone", "label: data centre or region", SetText<&Config::zone>, ShowText<&Config::zone>},
+      {"rack", "label: what fails together", SetText<&Config::rack>, ShowText<&Config::rack>},
+  };
+}
+
+std::vector<ConfigKey> EngineKeys() {
+  return {
+      {"durability",
+       "a write is acknowledged when on disk (fsync) or with the operating system (process)",
+       SetDurability,
+       [](const Config& c) -> std::string {
+         return c.durability == memory::Durability::kFsync ? "fsync" : "process";
+       }},
+      {"exact-vectors-max",
+       "embeddings in a space up to which recall compares all; above it, an HNSW graph",
+       [](Config& c, Text v) {
+         return SetInt("exact-vectors-max", 0, 100'000'000, v, c.exact_vectors_max);
+       },
+       ShowInt<&Config::exact_vectors_max>},
+      {"request-id-ttl", "how long a repeated request is recognised by its id",
+       [](Config& c, Text v) { return SetDuration("request-id-ttl", v, c.request_id_ttl); },
+       ShowTime<&Config::request_id_ttl>},
+      {"loops", "event loops, each a thread; 0: one per core",
+       [](Config& c, Text v) { return SetInt("loops", 0, 256, v, c.loops); },
+       ShowInt<&Config::loops>},
+      {"workers", "threads for recalls",
+       [](Config& c, Text v) { return SetInt("workers", 1, 256, v, c.workers); },
+       ShowInt<&Config::workers>},
+  };
+}
+
+std::vector<ConfigKey> RoutingKeys() {
+  return {
+      {"deadline", "longest time for a request; a client's own deadline counts if shorter",
+       [](Config& c, Text v) { return SetDuration("deadline", v, c.deadline); },
+       ShowTime<&Config::deadline>},
+      {"tries-per-node", "tries at one node within a request",
+       [](Config& c, Text v) { return SetInt("tries-per-node", 1, 100, v, c.tries_per_node); },
+       ShowInt<&Config::tries_per_node>},
+      {"retry-delay", "wait before the second try at a node; doubles with each further one",
+       [](Config& c, Text v) { return SetDuration("retry-delay", v, c.retry_delay); },
+       ShowTime<&Config::retry_delay>},
+      {"retry-delay-max", "longest such wait",
+       [](Config& c, Text v) { return SetDuration("retry-delay-max", v, c.retry_delay_max); },
+       ShowTime<&Config::retry_delay_max>},
+      {"read-try-limit", "time for one try of a read while another holder is left",
+       [](Config& c, Text v) { return SetDuration("read-try-limit", v, c.read_try_limit); },
+       ShowTime<&Config::read_try_limit>},
+      {"connect-timeout", "time to open a connection to another node",
+       [](Config& c, Text v) { return SetDuration("connect-timeout", v, c.connect_timeout); },
+       ShowTime<&Config::connect_timeout>},
+      {"connections-per-node", "connections to each other node, shared out over the loops",
+       [](Config& c, Text v) {
+         return SetInt("connections-per-node", 1, 64, v, c.connections_per_node);
+       },
+       ShowInt<&Config::connections_per_node>},
+      {"drain", "on SIGTERM, time for requests in flight to end",
+       [](Config& c, Text v) { return SetDuration("drain", v, c.drain); },
+       ShowTime<&Config::drain>},
+      {"log-level", "trace, debug, info, warn, error or off; logs go to standard error",
+       [](Config& c, Text v) {
+         return SetChoice("log-level", {"trace", "debug", "info", "warn", "error", "off"}, v,
+                          c.log_level);
+       },
+       ShowText<&Config::log_level>},
+  };
+}
+
+}  // namespace
+
+const std::vector<ConfigKey>& ConfigKeys() {
+  static const std::vector<ConfigKey>* keys = [] {
+    auto* all = new std::vector<ConfigKey>(IdentityKeys());
+    for (auto group : {EngineKeys(), RoutingKeys()})
+      all->insert(all->end(), group.begin(), group.end());
+    return all;
+  }();
+  return *keys;
+}
+
+}  // namespace engram::server

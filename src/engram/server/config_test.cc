@@ -1,0 +1,92 @@
+#include "engram/server/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engram/base/error.h"
+
+namespace engram::server {
+namespace {
+
+using testing::HasSubstr;
+
+std::string ErrorOf(std::string_view text) {
+  NodeConfig config;
+  return std::string(ApplyConfigText(text, "engram.toml", config).message());
+}
+
+TEST(Config, ReadsEveryKindOfKey) {
+  NodeConfig config;
+  ASSERT_TRUE(ApplyConfigText(R"(
+node-id = "a"
+data-dir = "/tmp/x"
+listen = "127.0.0.1:7000"
+peers = ["a=127.0.0.1:7000", "b=127.0.0.1:7010"]
+durability = "process"
+workers = 5
+deadline = "1500ms"
+)",
+                              "engram.toml", config)
+                  .ok());
+  EXPECT_EQ(config.node_id, NodeId("a"));
+  EXPECT_EQ(config.peers.size(), 2u);
+  EXPECT_EQ(config.peers[1].address, "127.0.0.1:7010");
+  EXPECT_EQ(config.durability, memory::Durability::kProcess);
+  EXPECT_EQ(config.workers, 5);
+  EXPECT_EQ(config.deadline, std::chrono::milliseconds(1500));
+  EXPECT_TRUE(FinishConfig(config).ok());
+}
+
+TEST(Config, AnUnknownKeyNamesTheNearestKnownOne) {
+  EXPECT_EQ(ErrorOf("lisen = \"x:1\""),
+            "engram.toml:1: unknown key 'lisen'; did you mean 'listen'?");
+  EXPECT_EQ(ErrorOf("\nnode_id = \"x\""),
+            "engram.toml:2: unknown key 'node_id'; did you mean 'node-id'?");
+  EXPECT_THAT(ErrorOf("colour = 1"), HasSubstr("engram serve --help"));
+}
+
+TEST(Config, ABadValueNamesTheKeyAndTheRule) {
+  EXPECT_THAT(ErrorOf("workers = 0"),
+              HasSubstr("workers must be a whole number from 1 to 256, not '0'"));
+  EXPECT_THAT(ErrorOf("listen = \"nowhere\""), HasSubstr("listen must be host:port"));
+  EXPECT_THAT(ErrorOf("deadline = \"soon\""), HasSubstr("deadline must be a time such as"));
+  EXPECT_THAT(ErrorOf("durability = \"maybe\""),
+              HasSubstr("durability must be one of fsync, process"));
+  EXPECT_THAT(ErrorOf("peers = [\"127.0.0.1:1\"]"), HasSubstr("id=host:port"));
+  EXPECT_THAT(ErrorOf("peers = \"a=127.0.0.1:1\""), HasSubstr("peers must be a list of strings"));
+  EXPECT_THAT(ErrorOf("node-id = [1]"), HasSubstr("node-id must be a string"));
+}
+
+TEST(Config, ABrokenFileNamesItsLine) {
+  EXPECT_THAT(ErrorOf("node-id = \"a\"\nlisten = "), HasSubstr("engram.toml:2:"));
+}
+
+TEST(Config, TheAdvertisedAddressMustBeDialable) {
+  NodeConfig config;
+  config.listen = "0.0.0.0:7000";
+  EXPECT_EQ(CodeOf(FinishConfig(config)), ErrorCode::kInvalidEndpoint);
+  config.advertise = "10.0.0.1:7000";
+  EXPECT_TRUE(FinishConfig(config).ok());
+}
+
+TEST(Config, ThePeersMustHoldThisNodeAndNoneTwice) {
+  NodeConfig config;
+  config.peers = {{NodeId("other"), "127.0.0.1:1"}};
+  EXPECT_THAT(std::string(FinishConfig(config).message()), HasSubstr("this one ('node-1') too"));
+  config.peers = {{NodeId("node-1"), "127.0.0.1:1"}, {NodeId("node-1"), "127.0.0.1:2"}};
+  EXPECT_THAT(std::string(FinishConfig(config).message()), HasSubstr("twice"));
+}
+
+TEST(Config, EveryDefaultIsAcceptedByItsOwnKey) {
+  NodeConfig defaults;
+  for (const ConfigKey& key : ConfigKeys()) {
+    std::string shown = key.show(defaults);
+    if (shown.empty()) continue;
+    NodeConfig config;
+    EXPECT_TRUE(key.set(config, shown).ok()) << key.name;
+    EXPECT_EQ(key.show(config), shown) << key.name;
+  }
+}
+
+}  // namespace
+}  // namespace engram::server

@@ -1,0 +1,56 @@
+// Between the wire's messages and the engine's plain values. Pure; thread-safe.
+//
+// Checks only what the engine cannot see (fields it does not know, numbers out of an enum); the
+// engine checks the rest.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engram/memory/types.h"
+#include "engram/placement/assignment.h"
+#include "engram/routing/call_plan.h"
+#include "engram/v1/common.pb.h"
+#include "engram/v1/memory.pb.h"
+#include "engram/v1/spaces.pb.h"
+
+namespace engram::server {
+
+// --- requests
+// ------------------------------------------------------------------------------------------------------
+
+// InvalidArgument if the message, or one inside it, carries a field that this version does not
+// know: a misspelt or newer option must not be dropped silently (SPEC §8).
+[[nodiscard]] absl::Status CheckKnownFields(const google::protobuf::Message& message);
+
+absl::StatusOr<memory::StoreCommand> ToCommand(v1::StoreRequest request,
+                                               memory::WriteIdentity identity,
+                                               memory::CreateSpace create);
+absl::StatusOr<memory::RecallQuery> ToQuery(v1::RecallRequest request);
+memory::ForgetCommand ToCommand(v1::ForgetRequest request, memory::WriteIdentity identity);
+memory::LinkCommand ToCommand(v1::LinkRequest request, memory::WriteIdentity identity);
+
+// --- replies
+// -------------------------------------------------------------------------------------------------------
+
+v1::StoreResponse ToStoreResponse(const SpaceId& space, const memory::WriteResult& result);
+v1::ForgetResponse ToForgetResponse(const SpaceId& space, const memory::WriteResult& result);
+v1::GetResponse ToGetResponse(memory::Memory memory);
+v1::RecallResponse ToRecallResponse(memory::RecallResult result);
+
+// --- routing
+// -------------------------------------------------------------------------------------------------------
+
+v1::Version ToProto(const Version& version);
+Version FromProto(const v1::Version& version);
+v1::Assignment ToProto(const placement::Assignment& assignment);
+placement::Assignment FromProto(const v1::Assignment& assignment);
+// A WrongNode error's assignment, inside the status (net/grpc_status.h carries it over the wire).
+void AttachAssignment(const placement::Assignment& assignment, absl::Status& status);
+std::optional<placement::Assignment> AttachedAssignment(const absl::Status& status);
+
+v1::RouteTrace ToProto(const std::vector<routing::AttemptRecord>& attempts);
+
+}  // namespace engram::server

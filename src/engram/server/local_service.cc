@@ -1,0 +1,164 @@
+#include "engram/server/local_service.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "engram/server/convert.h"
+
+namespace engram::server {
+namespace {
+
+using memory::Engine;
+using memory::WriteResult;
+
+// What every client accepts by default (gRPC's own limit for a message).
+constexpr size_t kReplyBytesMax = 4u << 20;
+
+// Parses and checks what only the bytes can tell: well-formed, nothing unknown, the space it was
+// routed by (SPEC R17).
+template <class Request>
+absl::StatusOr<Request> Parse(const LocalRequest& request) {
+  Request message;
+  if (!message.ParseFromString(request.body)) {
+    return InvalidArgument(
+        "message", fmt::format("the bytes are not a valid {}; a field is malformed or cut off",
+                               message.GetDescriptor()->name()));
+  }
+  if (absl::Status status = CheckKnownFields(message); !status.ok()) return status;
+  if (message.space() != request.space.view()) {
+    return InvalidArgument(
+        "space", fmt::format("the message names space '{}' but was routed by '{}'", message.space(),
+                             request.space.value()));
+  }
+  return message;
+}
+
+// Brings the engine's answer from its commit thread back to the loop, as a serialized reply.
+template <class Reply>
+Engine::Done OnLoop(net::EventLoop& loop, LocalService::Done done, Reply reply) {
+  return [&loop, done = std::move(done),
+          reply = std::move(reply)](absl::StatusOr<WriteResult> result) mutable {
+    loop.Post(
+        [done = std::move(done), reply = std::move(reply), result = std::move(result)]() mutable {
+          if (!result.ok()) return done(result.status());
+          done(reply(*result).SerializeAsString());
+        });
+  };
+}
+
+absl::StatusOr<std::string> RecallReply(absl::StatusOr<memory::RecallResult> result) {
+  if (!result.ok()) return result.status();
+  std::string reply = ToRecallResponse(*std::move(result)).SerializeAsString();
+  if (reply.size() <= kReplyBytesMax) return reply;
+  return InvalidArgument(
+      "limit",
+      fmt::format("the results take {} bytes, an answer may have {}; ask with a smaller limit",
+                  reply.size(), kReplyBytesMax));
+}
+
+}  // namespace
+
+LocalService::LocalService(NodeId self, Engine& engine, routing::RoutingTable& table,
+                           WorkerPool& workers)
+    : self_(std::move(self)), engine_(engine), table_(table), workers_(workers) {}
+
+void LocalService::Serve(net::EventLoop& loop, LocalRequest request, Done done) {
+  switch (request.op) {
+    case routing::Operation::kStore:
+      return Store(loop, std::move(request), std::move(done));
+    case routing::Operation::kForget:
+      return Forget(loop, std::move(request), std::move(done));
+    case routing::Operation::kLink:
+      return Link(loop, std::move(request), std::move(done));
+    case routing::Operation::kGet:
+      return Get(std::move(request), std::move(done));
+    case routing::Operation::kRecall:
+      return Recall(loop, std::move(request), std::move(done));
+  }
+}
+
+void LocalService::Store(net::EventLoop& loop, LocalRequest request, Done done) {
+  auto message = Parse<v1::StoreRequest>(request);
+  if (!message.ok()) return done(message.status());
+  auto command = ToCommand(*std::move(message), request.identity, request.create_space);
+  if (!command.ok()) return done(command.status());
+  auto reply = [this, space = request.space](const WriteResult& result) {
+    if (result.space_created) {
+      if (auto summary = engine_.FindSpace(space.view())) {
+        placement::Assignment created = AssignmentOf(*summary);
+        table_.Apply(std::span(&created, 1));
+      }
+    }
+    return ToStoreResponse(space, result);
+  };
+  engine_.Store(*std::move(command), OnLoop(loop, std::move(done), std::move(reply)));
+}
+
+void LocalService::Forget(net::EventLoop& loop, LocalRequest request, Done done) {
+  auto message = Parse<v1::ForgetRequest>(request);
+  if (!message.ok()) return done(message.status());
+  auto reply = [space = request.space](const WriteResult& result) {
+    return ToForgetResponse(space, result);
+  };
+  engine_.Forget(ToCommand(*std::move(message), request.identity),
+                 OnLoop(loop, std::move(done), std::move(reply)));
+}
+
+void LocalService::Link(net::EventLoop& loop, LocalRequest request, Done done) {
+  auto message = Parse<v1::LinkRequest>(request);
+  if (!message.ok()) return done(message.status());
+  memory::LinkCommand command = ToCommand(*std::move(message), request.identity);
+  v1::LinkResponse response;
+  response.set_space(command.space.value());
+  response.set_from(command.from.value());
+  response.set_to(command.to.value());
+  response.set_weight(command.weight);
+  auto reply = [response = std::move(response)](const WriteResult& result) mutable {
+    *response.mutable_version() = ToProto(result.version);
+    return std::move(response);
+  };
+  engine_.Link(std::move(command), OnLoop(loop, std::move(done), std::move(reply)));
+}
+
+// In place: a get takes microseconds, a thread hand-off costs more.
+void LocalService::Get(LocalRequest request, Done done) {
+  auto message = Parse<v1::GetRequest>(request);
+  if (!message.ok()) return done(message.status());
+  auto found = engine_.Get(request.space, MemoryId(std::move(*message->mutable_id())));
+  if (!found.ok()) return done(found.status());
+  done(ToGetResponse(*std::move(found)).SerializeAsString());
+}
+
+void LocalService::Recall(net::EventLoop& loop, LocalRequest request, Done done) {
+  auto message = Parse<v1::RecallRequest>(request);
+  if (!message.ok()) return done(message.status());
+  auto query = ToQuery(*std::move(message));
+  if (!query.ok()) return done(query.status());
+  // Shared, because the task is refused after it has been made when the workers are busy.
+  auto shared_done = std::make_shared<Done>(std::move(done));
+  bool accepted = workers_.Submit([this, &loop, query = *std::move(query), shared_done] {
+    auto reply = RecallReply(engine_.Recall(query));
+    loop.Post(
+        [shared_done, reply = std::move(reply)]() mutable { (*shared_done)(std::move(reply)); });
+  });
+  if (accepted) return;
+  ErrorDetail detail{ErrorCode::kOverloaded, "", request.space.value(), self_.value(),
+                     std::chrono::milliseconds(100)};
+  (*shared_done)(MakeError(detail, "too many recalls are waiting"));
+}
+
+void LocalService::PublishHeldSpaces() {
+  std::vector<placement::Assignment> held;
+  for (const memory::SpaceSummary& summary : engine_.ListSpaces())
+    held.push_back(AssignmentOf(summary));
+  table_.Apply(held);
+}
+
+// Without replication every space that is held here is led here.
+placement::Assignment LocalService::AssignmentOf(const memory::SpaceSummary& summary) const {
+  return {summary.space, self_, {}, summary.assignment_version};
+}
+
+}  // namespace engram::server

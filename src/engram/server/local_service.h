@@ -1,0 +1,55 @@
+// Serves a request on this node's own data: parses the bytes, asks the memory engine, makes the
+// reply.
+//
+// Thread-safety: Serve() on any loop; `done` runs on that loop. The engine, pool and table must
+// outlive the service.
+#pragma once
+
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "engram/base/error.h"
+#include "engram/memory/engine.h"
+#include "engram/net/event_loop.h"
+#include "engram/routing/decision.h"
+#include "engram/routing/routing_table.h"
+#include "engram/server/worker_pool.h"
+
+namespace engram::server {
+
+struct LocalRequest {
+  routing::Operation op;
+  SpaceId space;     // by which the request was routed; the message must name the same
+  std::string body;  // the serialized request message
+  memory::WriteIdentity identity;  // for writes
+  memory::CreateSpace create_space = memory::CreateSpace::kNo;
+};
+
+class LocalService {
+ public:
+  // The serialized reply message, or a typed error.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
+
+  LocalService(NodeId self, memory::Engine& engine, routing::RoutingTable& table,
+               WorkerPool& workers);
+
+  void Serve(net::EventLoop& loop, LocalRequest request, Done done);
+
+  // Publishes an assignment to this node for every space that the engine holds; at start.
+  void PublishHeldSpaces();
+
+ private:
+  void Store(net::EventLoop& loop, LocalRequest request, Done done);
+  void Forget(net::EventLoop& loop, LocalRequest request, Done done);
+  void Link(net::EventLoop& loop, LocalRequest request, Done done);
+  void Get(LocalRequest request, Done done);
+  void Recall(net::EventLoop& loop, LocalRequest request, Done done);
+  placement::Assignment AssignmentOf(const memory::SpaceSummary& summary) const;
+
+  const NodeId self_;
+  memory::Engine& engine_;
+  routing::RoutingTable& table_;
+  WorkerPool& workers_;
+};
+
+}  // namespace engram::server

@@ -1,0 +1,26 @@
+// The names of Engram's own gRPC metadata (DESIGN §3), in one place. proto/ documents what each
+// carries.
+#pragma once
+
+#include <string_view>
+
+namespace engram::server {
+
+// From clients.
+inline constexpr std::string_view kMdRequestId = "engram-request-id";
+inline constexpr std::string_view kMdExplain = "engram-explain";
+
+// Between nodes; the same from a client is not read.
+inline constexpr std::string_view kMdCluster = "engram-cluster";
+inline constexpr std::string_view kMdSpace = "engram-space";
+inline constexpr std::string_view kMdHop = "engram-hop";
+inline constexpr std::string_view kMdLine = "engram-line";
+inline constexpr std::string_view kMdRouteVersion = "engram-route-version-bin";
+
+// Trailing.
+inline constexpr std::string_view kMdServedBy = "engram-served-by";
+inline constexpr std::string_view kMdAssignment = "engram-assignment-bin";
+inline constexpr std::string_view kMdDegraded = "engram-degraded";
+inline constexpr std::string_view kMdRoute = "engram-route-bin";
+
+}  // namespace engram::server

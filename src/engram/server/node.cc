@@ -1,0 +1,143 @@
+#include "engram/server/node.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+#include "engram/net/server.h"
+#include "engram/server/cluster_service.h"
+#include "engram/server/memory_service.h"
+#include "engram/server/peer_service.h"
+#include "engram/server/version.h"
+
+namespace engram::server {
+namespace {
+
+constexpr size_t kRecallQueueMax = 1'000;
+
+int LoopCount(const NodeConfig& config) {
+  if (config.loops > 0) return config.loops;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+memory::EngineOptions EngineOptionsOf(const NodeConfig& config) {
+  memory::EngineOptions options;
+  options.dir = config.data_dir;
+  options.cluster_id = config.cluster;
+  options.node_id = config.node_id;
+  for (const PeerConfig& peer : config.peers) options.members.push_back(peer.id);
+  std::sort(options.members.begin(), options.members.end());
+  options.durability = config.durability;
+  options.exact_vectors_max = static_cast<size_t>(config.exact_vectors_max);
+  options.request_id_ttl = config.request_id_ttl;
+  options.wall_clock = WallNow;
+  return options;
+}
+
+net::ChannelOptions ChannelOptionsOf(const NodeConfig& config) {
+  net::ChannelOptions options;
+  options.connect_timeout = config.connect_timeout;
+  return options;
+}
+
+net::ServerOptions ServerOptionsOf(const NodeConfig& config) {
+  HostPort listen = *ParseHostPort("listen", config.listen);
+  net::ServerOptions options;
+  options.host = listen.host;
+  options.port = listen.port;
+  return options;
+}
+
+}  // namespace
+
+// In the order of construction; destroyed in reverse, after ~Node has drained the server and
+// stopped the loops.
+struct Node::Parts {
+  Parts(NodeConfig c, std::unique_ptr<memory::Engine> e, uint64_t seed)
+      : config(std::move(c)),
+        engine(std::move(e)),
+        loops(LoopCount(config)),
+        pool(loops, ChannelOptionsOf(config), static_cast<size_t>(config.connections_per_node)),
+        context(config, loops, pool, seed),
+        workers(std::make_unique<WorkerPool>(config.workers, kRecallQueueMax)),
+        local(context.self, *engine, context.table, *workers),
+        router(context, local),
+        server(loops, ServerOptionsOf(config)) {}
+
+  NodeConfig config;
+  std::unique_ptr<memory::Engine> engine;
+  net::EventLoopGroup loops;
+  net::ConnectionPool pool;
+  NodeContext context;
+  std::unique_ptr<WorkerPool> workers;
+  LocalService local;
+  Router router;
+  net::Server server;
+};
+
+Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+const NodeConfig& Node::config() const { return parts_->config; }
+const net::EventLoopGroup& Node::loops() const { return parts_->loops; }
+
+absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
+  auto engine = memory::Engine::Open(EngineOptionsOf(config));
+  if (!engine.ok()) return engine.status();
+  uint64_t seed = std::random_device{}();
+  auto parts = std::make_unique<Parts>(std::move(config), *std::move(engine), seed);
+  Parts& p = *parts;
+  p.local.PublishHeldSpaces();
+  AddMemoryService(p.server, p.context, p.router);
+  AddPeerService(p.server, p.context, p.local);
+  AddClusterServices(p.server, p.context, *p.engine, WallNow());
+  p.loops.Start();
+  if (absl::Status status = p.server.Start(); !status.ok()) {
+    p.loops.Stop();
+    return status;
+  }
+  spdlog::info("engram {} node {} of cluster '{}' listens on {}, data in {}, {} spaces, seed {}",
+               kVersion, p.context.self.value(), p.config.cluster, p.config.listen,
+               p.config.data_dir.string(), p.context.table.size(), seed);
+  return std::unique_ptr<Node>(new Node(std::move(parts)));
+}
+
+Node::~Node() {
+  parts_->server.Drain(Now() + parts_->config.drain);
+  parts_->pool.Close();
+  // The workers and the commit thread post to the loops, so they end first.
+  parts_->workers.reset();
+  parts_->engine.reset();
+  parts_->loops.Stop();
+}
+
+absl::Status ServeUntilSignal(NodeConfig config) {
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("engram"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+  spdlog::set_level(spdlog::level::from_str(config.log_level));
+  // protobuf would log each malformed message; the client that sent it is told.
+  google::protobuf::SetLogHandler(nullptr);
+  // Blocked before any thread starts, so that only sigwait below sees them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  auto node = Node::Start(std::move(config));
+  if (!node.ok()) return node.status();
+  int received = 0;
+  sigwait(&signals, &received);
+  spdlog::info("received {}, draining", received == SIGTERM ? "SIGTERM" : "SIGINT");
+  node->reset();
+  spdlog::info("stopped");
+  return absl::OkStatus();
+}
+
+}  // namespace engram::server

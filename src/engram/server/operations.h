@@ -1,0 +1,39 @@
+// The routed operations and their method names on both services.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "engram/routing/decision.h"
+
+namespace engram::server {
+
+struct OperationMethods {
+  routing::Operation op;
+  std::string_view client;  // on engram.v1.MemoryService
+  std::string_view peer;    // on engram.peer.v1.PeerService
+};
+
+inline constexpr std::array<OperationMethods, 5> kOperations = {{
+    {routing::Operation::kStore, "/engram.v1.MemoryService/Store",
+     "/engram.peer.v1.PeerService/Store"},
+    {routing::Operation::kForget, "/engram.v1.MemoryService/Forget",
+     "/engram.peer.v1.PeerService/Forget"},
+    {routing::Operation::kLink, "/engram.v1.MemoryService/Link",
+     "/engram.peer.v1.PeerService/Link"},
+    {routing::Operation::kRecall, "/engram.v1.MemoryService/Recall",
+     "/engram.peer.v1.PeerService/Recall"},
+    {routing::Operation::kGet, "/engram.v1.MemoryService/Get", "/engram.peer.v1.PeerService/Get"},
+}};
+
+constexpr std::string_view PeerMethod(routing::Operation op) {
+  return kOperations[static_cast<size_t>(op)].peer;
+}
+static_assert([] {
+  for (size_t i = 0; i < kOperations.size(); ++i) {
+    if (static_cast<size_t>(kOperations[i].op) != i) return false;
+  }
+  return true;
+}());
+
+}  // namespace engram::server

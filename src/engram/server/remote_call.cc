@@ -1,0 +1,124 @@
+#include "engram/server/remote_call.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "engram/net/grpc_status.h"
+#include "engram/server/convert.h"
+#include "engram/server/metadata_names.h"
+#include "engram/server/operations.h"
+
+namespace engram::server {
+
+using routing::CallPlan;
+
+Router::RemoteCall::RemoteCall(NodeContext& context, LoopState& loop, RoutedRequest request,
+                               routing::Decision decision, const routing::CallPlanOptions& options,
+                               Done done)
+    : context_(context),
+      loop_(loop),
+      request_(std::move(request)),
+      plan_(request_.op, request_.space, std::move(decision), request_.deadline, options,
+            loop.random),
+      done_(std::move(done)) {}
+
+void Router::RemoteCall::Start() { Do(plan_.Start(Now())); }
+
+void Router::RemoteCall::Cancel() {
+  if (finished_) return;
+  sent_.Cancel();
+  timer_.reset();
+  Finish(MakeError(ErrorCode::kCancelled, "the client cancelled the request"));
+}
+
+void Router::RemoteCall::Do(CallPlan::Action action) {
+  if (const auto* send = std::get_if<CallPlan::Send>(&action)) return Send(*send);
+  if (const auto* wait = std::get_if<CallPlan::Wait>(&action)) return WaitUntil(wait->until);
+  Finish(std::get<CallPlan::Finish>(action).status);
+}
+
+void Router::RemoteCall::Send(const CallPlan::Send& send) {
+  const std::string* address = context_.AddressOf(send.node);
+  if (address == nullptr) {
+    return Finish(
+        MakeError(ErrorCode::kInvalidEndpoint,
+                  fmt::format("node {} is not in this node's list of peers", send.node.value())));
+  }
+  net::Channel& channel = *context_.pool.Get(loop_.index, *address);
+  sent_ = channel.Unary(
+      PeerMethod(request_.op), OptionsFor(send), std::move(request_.body),
+      [self = shared_from_this()](net::CallResult result) { self->OnResult(std::move(result)); });
+}
+
+void Router::RemoteCall::WaitUntil(TimePoint until) {
+  timer_.emplace(*loop_.loop);
+  timer_->RunAt(until, [self = shared_from_this()] {
+    if (!self->finished_) self->Do(self->plan_.OnTimer(Now()));
+  });
+}
+
+void Router::RemoteCall::OnResult(net::CallResult result) {
+  if (finished_) return;
+  request_.body = std::move(result.request);
+  MergeAssignment(result);
+  routing::Outcome outcome{result.status, result.delivery == net::Delivery::kNotSent,
+                           AttachedAssignment(result.status)};
+  last_ = std::move(result);
+  Do(plan_.OnOutcome(outcome, Now()));
+}
+
+void Router::RemoteCall::Finish(const absl::Status& status) {
+  finished_ = true;
+  RoutedReply reply;
+  if (status.ok()) {
+    reply.message = std::move(last_.message);
+  } else {
+    absl::Status explained = status;
+    explained.SetPayload(net::kAttemptsPayload,
+                         absl::Cord(ToProto(plan_.attempts()).SerializeAsString()));
+    reply.message = explained;
+  }
+  if (auto served_by = last_.trailing.Find(kMdServedBy)) reply.served_by = NodeId(*served_by);
+  reply.degraded = last_.trailing.Find(kMdDegraded).has_value();
+  reply.attempts = plan_.attempts();
+  std::exchange(done_, nullptr)(std::move(reply));
+}
+
+net::CallOptions Router::RemoteCall::OptionsFor(const CallPlan::Send& send) const {
+  net::CallOptions options;
+  options.deadline = send.deadline;
+  options.metadata.Add(kMdCluster, context_.config.cluster);
+  options.metadata.Add(kMdSpace, request_.space.view());
+  options.metadata.Add(kMdHop, fmt::format_int(send.hop).str());
+  if (send.version != Version{}) {
+    options.metadata.Add(kMdRouteVersion, ToProto(send.version).SerializeAsString());
+  }
+  if (routing::IsWrite(request_.op)) {
+    options.metadata.Add(kMdRequestId, request_.identity.request_id.ToString());
+    if (request_.identity.line > 0) {
+      options.metadata.Add(kMdLine, fmt::format_int(request_.identity.line).str());
+    }
+  }
+  return options;
+}
+
+// Fresh routing rides on the success (trailer) and on the refusal (error detail); the table keeps
+// only what is newer.
+void Router::RemoteCall::MergeAssignment(const net::CallResult& result) {
+  std::optional<placement::Assignment> learned = AttachedAssignment(result.status);
+  v1::Assignment proto;
+  if (auto bytes = result.trailing.Find(kMdAssignment);
+      bytes.has_value() && proto.ParseFromArray(bytes->data(), static_cast<int>(bytes->size()))) {
+    learned = FromProto(proto);
+  }
+  if (!learned.has_value() || learned->space != request_.space) return;
+  if (context_.table.Apply(std::span(&*learned, 1)) > 0) {
+    spdlog::debug("learned that space '{}' is with node {}", learned->space.value(),
+                  learned->primary.value());
+  }
+}
+
+}  // namespace engram::server

@@ -1,0 +1,55 @@
+#include "engram/server/router.h"
+
+#include <utility>
+
+#include "engram/server/remote_call.h"
+
+namespace engram::server {
+
+using routing::Decision;
+using routing::Strategy;
+
+Router::Router(NodeContext& context, LocalService& local) : context_(context), local_(local) {
+  const NodeConfig& config = context.config;
+  plan_options_.tries_per_node_max = config.tries_per_node;
+  plan_options_.read_try_limit = config.read_try_limit;
+  plan_options_.backoff = {config.retry_delay, config.retry_delay_max};
+}
+
+std::weak_ptr<Router::RemoteCall> Router::Route(LoopState& loop, RoutedRequest request, Done done) {
+  placement::AssignmentPtr assignment = context_.table.Find(request.space.view());
+  const NodeId& proposed = context_.ring.FirstHolder(request.space.view());
+  Decision decision = Decide(request.op, assignment.get(), proposed, context_.self);
+  if (decision.strategy == Strategy::kLocal) {
+    ServeHere(loop, std::move(request), assignment == nullptr, std::move(done));
+    return {};
+  }
+  auto call = std::make_shared<RemoteCall>(context_, loop, std::move(request), std::move(decision),
+                                           plan_options_, std::move(done));
+  call->Start();
+  return call;
+}
+
+void Router::Cancel(const std::weak_ptr<RemoteCall>& call) {
+  if (auto running = call.lock()) running->Cancel();
+}
+
+void Router::ServeHere(LoopState& loop, RoutedRequest request, bool create, Done done) {
+  TimePoint started = Now();
+  LocalRequest local{request.op, std::move(request.space), std::move(request.body),
+                     request.identity,
+                     create ? memory::CreateSpace::kYes : memory::CreateSpace::kNo};
+  local_.Serve(
+      *loop.loop, std::move(local),
+      [this, started, done = std::move(done)](absl::StatusOr<std::string> message) mutable {
+        RoutedReply reply;
+        reply.served_by = context_.self;
+        reply.attempts.push_back({context_.self, message.ok() ? "ok" : "failed",
+                                  message.ok() ? "local" : std::string(message.status().message()),
+                                  Now() - started});
+        reply.message = std::move(message);
+        done(std::move(reply));
+      });
+}
+
+}  // namespace engram::server

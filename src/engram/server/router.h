@@ -1,0 +1,59 @@
+// Carries one request to a node that owns its space: looks the space up, decides, and either serves
+// it here or drives the attempt machine (routing/call_plan.h) over this loop's own connections.
+//
+// Thread-safety: Route() on any loop of the node; `done` runs on the same loop, exactly once. The
+// router outlives every request.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "engram/routing/call_plan.h"
+#include "engram/server/local_service.h"
+#include "engram/server/node_context.h"
+
+namespace engram::server {
+
+struct RoutedRequest {
+  routing::Operation op;
+  SpaceId space;
+  std::string body;  // passed on unchanged
+  memory::WriteIdentity identity;
+  TimePoint deadline;
+};
+
+struct RoutedReply {
+  absl::StatusOr<std::string> message;
+  NodeId served_by;
+  bool degraded = false;
+  std::vector<routing::AttemptRecord> attempts;
+};
+
+class Router {
+ public:
+  using Done = absl::AnyInvocable<void(RoutedReply)>;
+
+  // A request on its way to another node.
+  class RemoteCall;
+
+  Router(NodeContext& context, LocalService& local);
+
+  // Returns what Cancel() needs while the request is with another node, else null. REQUIRES: on
+  // `loop`.
+  std::weak_ptr<RemoteCall> Route(LoopState& loop, RoutedRequest request, Done done);
+
+  // Stops waiting for it and tells the other node; `done` then gets CANCELLED. Nothing if it has
+  // ended.
+  static void Cancel(const std::weak_ptr<RemoteCall>& call);
+
+ private:
+  void ServeHere(LoopState& loop, RoutedRequest request, bool create, Done done);
+
+  NodeContext& context_;
+  LocalService& local_;
+  routing::CallPlanOptions plan_options_;
+};
+
+}  // namespace engram::server

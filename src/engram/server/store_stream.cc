@@ -1,0 +1,173 @@
+#include "engram/server/store_stream.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "engram/base/names.h"
+#include "engram/server/metadata_names.h"
+#include "engram/server/peek.h"
+#include "engram/server/request_metadata.h"
+#include "engram/v1/memory.pb.h"
+
+namespace engram::server {
+namespace {
+
+constexpr int kInFlightMax = 128;
+constexpr int kErrorsMax = 1'000;
+
+// One stream. Belongs to the call's loop; alive while a read or a store of it is under way.
+class StoreStream : public std::enable_shared_from_this<StoreStream> {
+ public:
+  StoreStream(NodeContext& context, Router& router, net::ServerCall call, RequestId id)
+      : context_(context),
+        router_(router),
+        call_(std::move(call)),
+        loop_(context.StateOf(call_.loop())),
+        id_(id) {}
+
+  void Start() {
+    call_.OnCancel([weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->cancelled_ = true;
+    });
+    ReadMore();
+  }
+
+ private:
+  void ReadMore();
+  void OnMessage(std::string message);
+  void StoreLine(uint64_t line, std::string message);
+  void OnStored(uint64_t line, const std::string& key, const SpaceId& space, RoutedReply reply);
+  void Fail(uint64_t line, const absl::Status& status);
+  void FinishIfDone();
+
+  NodeContext& context_;
+  Router& router_;
+  net::ServerCall call_;
+  LoopState& loop_;
+  const RequestId id_;
+
+  uint64_t lines_ = 0;
+  int in_flight_ = 0;
+  bool reading_ = false;
+  bool client_done_ = false;
+  bool cancelled_ = false;
+  bool finished_ = false;
+  // Space and explicit id of what is under way, so that two lines of one id keep their order.
+  StringSet ids_in_flight_;
+  struct Held {
+    uint64_t line;
+    std::string key;
+    std::string message;
+  };
+  std::optional<Held> held_;  // waits for its id; nothing is read meanwhile
+  std::map<std::pair<std::string, std::string>, uint64_t> shares_;
+  v1::StoreStreamResponse response_;
+};
+
+// The part of a line that decides its order: "space\nid", or "" when an id will be made.
+std::string OrderKey(std::string_view space, std::string_view message) {
+  std::string_view id = PeekId(message).value_or("");
+  return id.empty() ? "" : fmt::format("{}\n{}", space, id);
+}
+
+void StoreStream::ReadMore() {
+  if (reading_ || client_done_ || cancelled_ || held_.has_value() || in_flight_ >= kInFlightMax)
+    return;
+  reading_ = true;
+  call_.Read([self = shared_from_this()](std::optional<std::string> message) {
+    self->reading_ = false;
+    if (message.has_value()) {
+      self->OnMessage(*std::move(message));
+      self->ReadMore();
+    } else {
+      self->client_done_ = true;
+    }
+    self->FinishIfDone();
+  });
+}
+
+void StoreStream::OnMessage(std::string message) {
+  uint64_t line = ++lines_;
+  auto space = PeekSpace(message);
+  if (!space.has_value()) {
+    return Fail(line, InvalidArgument("message", "the bytes are not a valid protobuf message"));
+  }
+  if (absl::Status status = CheckSpaceName("space", *space); !status.ok())
+    return Fail(line, status);
+  std::string key = OrderKey(*space, message);
+  if (!key.empty() && ids_in_flight_.contains(key)) {
+    held_ = Held{line, std::move(key), std::move(message)};
+    return;
+  }
+  if (!key.empty()) ids_in_flight_.insert(key);
+  StoreLine(line, std::move(message));
+}
+
+void StoreStream::StoreLine(uint64_t line, std::string message) {
+  SpaceId space(*PeekSpace(message));
+  std::string key = OrderKey(space.view(), message);
+  ++in_flight_;
+  RoutedRequest request{routing::Operation::kStore,
+                        space,
+                        std::move(message),
+                        {id_, line},
+                        OperationDeadline(call_.deadline(), context_.config.deadline, Now())};
+  router_.Route(loop_, std::move(request),
+                [self = shared_from_this(), line, key = std::move(key), space](RoutedReply reply) {
+                  self->OnStored(line, key, space, std::move(reply));
+                });
+}
+
+void StoreStream::OnStored(uint64_t line, const std::string& key, const SpaceId& space,
+                           RoutedReply reply) {
+  --in_flight_;
+  ids_in_flight_.erase(key);
+  if (reply.message.ok()) {
+    response_.set_stored(response_.stored() + 1);
+    ++shares_[{space.value(), reply.served_by.value()}];
+  } else {
+    Fail(line, reply.message.status());
+  }
+  if (held_.has_value() && !ids_in_flight_.contains(held_->key)) {
+    Held held = *std::exchange(held_, std::nullopt);
+    ids_in_flight_.insert(held.key);
+    StoreLine(held.line, std::move(held.message));
+  }
+  ReadMore();
+  FinishIfDone();
+}
+
+void StoreStream::Fail(uint64_t line, const absl::Status& status) {
+  response_.set_failed(response_.failed() + 1);
+  if (response_.errors_size() >= kErrorsMax) return;
+  v1::StreamError* error = response_.add_errors();
+  error->set_line(line);
+  error->mutable_error()->set_code(std::string(InfoOf(CodeOf(status)).name));
+  error->mutable_error()->set_message(std::string(status.message()));
+}
+
+void StoreStream::FinishIfDone() {
+  if (!client_done_ || in_flight_ > 0 || held_.has_value() || finished_) return;
+  finished_ = true;
+  for (const auto& [space_and_node, stored] : shares_) {
+    v1::StreamShare* share = response_.add_shares();
+    share->set_space(space_and_node.first);
+    share->set_node(space_and_node.second);
+    share->set_stored(stored);
+  }
+  call_.AddTrailer(kMdServedBy, context_.self.view());
+  call_.Reply(response_.SerializeAsString());
+}
+
+}  // namespace
+
+void ServeStoreStream(NodeContext& context, Router& router, net::ServerCall call) {
+  auto id = RequestIdFrom(call.metadata(), context.StateOf(call.loop()));
+  if (!id.ok()) return call.Finish(id.status());
+  std::make_shared<StoreStream>(context, router, std::move(call), *id)->Start();
+}
+
+}  // namespace engram::server

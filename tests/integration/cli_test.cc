@@ -1,0 +1,196 @@
+// The command line's contract: JSON shapes, exit codes, errors with a next step.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "support/cluster.h"
+
+namespace engram::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+std::vector<std::string> KeysOf(const Json& json) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : json.items()) keys.push_back(key);
+  return keys;
+}
+
+class Cli : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { cluster_ = new TestCluster(); }
+  static void TearDownTestSuite() {
+    delete cluster_;
+    cluster_ = nullptr;
+  }
+  static Json RunJson(int node, std::vector<std::string> args, const std::string& input = "") {
+    args.push_back("--json");
+    CommandResult result = cluster_->Cli(node, args, input);
+    Json json = Json::parse(result.out, nullptr, false);
+    EXPECT_FALSE(json.is_discarded()) << result.out << result.err;
+    return json;
+  }
+  // Every key of SPEC §6's contract is there.
+  static void ExpectKeys(const Json& json, const std::vector<std::string>& keys) {
+    EXPECT_THAT(KeysOf(json), ::testing::IsSupersetOf(keys)) << json;
+  }
+
+  static TestCluster* cluster_;
+};
+TestCluster* Cli::cluster_ = nullptr;
+
+TEST_F(Cli, StoreGetRecallForgetHaveTheirDocumentedShapes) {
+  Json stored = RunJson(0, {"store", "--space", "shapes", "--id", "tea", "--tag", "home", "--meta",
+                            "by=ann", "--confidence", "0.5", "tea is at four"});
+  ExpectKeys(stored, {"id", "space", "version", "served_by", "degraded"});
+  ExpectKeys(stored["version"], {"epoch", "sequence"});
+  EXPECT_TRUE(stored["version"]["sequence"].is_number());
+  Json got = RunJson(1, {"get", "--space", "shapes", "tea"});
+  ExpectKeys(got, {"id", "space", "content", "tags", "metadata", "links", "siblings", "version",
+                   "served_by", "degraded", "staleness_ms"});
+  EXPECT_EQ(got["content"], "tea is at four");
+  EXPECT_EQ(got["metadata"]["by"], "ann");
+  Json recalled = RunJson(2, {"recall", "--space", "shapes", "--explain", "tea"});
+  ExpectKeys(recalled, {"results", "coverage", "degraded", "staleness_ms", "confidence",
+                        "served_by", "route"});
+  ExpectKeys(recalled["coverage"], {"asked", "answered", "missing"});
+  ASSERT_EQ(recalled["results"].size(), 1u);
+  ExpectKeys(recalled["results"][0], {"id", "space", "content", "score", "confidence", "why"});
+  ASSERT_EQ(recalled["route"].size(), 1u);
+  ExpectKeys(recalled["route"][0], {"node", "outcome", "reason", "ms"});
+  RunJson(0, {"store", "--space", "shapes", "--id", "cup", "a cup"});
+  EXPECT_EQ(RunJson(0, {"link", "--space", "shapes", "tea", "cup", "--weight", "0.5"})["weight"],
+            0.5);
+  EXPECT_EQ(RunJson(1, {"get", "--space", "shapes", "tea"})["links"][0]["to"], "cup");
+  EXPECT_EQ(RunJson(2, {"forget", "--space", "shapes", "tea"})["id"], "tea");
+  EXPECT_EQ(cluster_->Cli(0, {"get", "--space", "shapes", "tea"}).exit_code, 1);
+}
+
+TEST_F(Cli, ClusterCommandsHaveTheirDocumentedShapes) {
+  RunJson(0, {"store", "--space", "listed", "x"});
+  Json route = RunJson(0, {"route", "listed"});
+  ExpectKeys(route, {"space", "primary", "replicas", "version", "strategy"});
+  ExpectKeys(route["primary"], {"id", "address"});
+  Json nodes = RunJson(1, {"nodes"});
+  ASSERT_EQ(nodes["nodes"].size(), 3u);
+  ExpectKeys(nodes["nodes"][0],
+             {"id", "address", "state", "incarnation", "zone", "rack", "latency_ms", "spaces"});
+  EXPECT_EQ(nodes["nodes"][1]["address"], cluster_->Address(1));
+  Json status = RunJson(2, {"status"});
+  EXPECT_EQ(status["whole"], true);
+  Json spaces = RunJson(2, {"spaces", "--prefix", "listed"});
+  ASSERT_EQ(spaces["spaces"].size(), 1u);
+  EXPECT_EQ(spaces["spaces"][0]["memories"], 1);
+}
+
+TEST_F(Cli, StoreFromNamesEachBadLineAndGoesOn) {
+  std::string lines =
+      "{\"space\":\"from\",\"id\":\"a\",\"content\":\"one\"}\n"
+      "this is no JSON\n"
+      "\n"
+      "{\"space\":\"from\",\"id\":\"b\",\"content\":\"two\"}\n"
+      "{\"space\":\"Bad Space\",\"content\":\"three\"}\n"
+      "{\"space\":\"from\",\"content\":\"four\",\"embeding\":[1]}\n"
+      "{\"space\":\"other\",\"content\":\"five\"}";
+  Json report = RunJson(0, {"store", "--from", "-"}, lines);
+  EXPECT_EQ(report["stored"], 3);
+  EXPECT_EQ(report["failed"], 3);
+  std::vector<int> bad;
+  for (const Json& error : report["errors"]) bad.push_back(error["line"]);
+  std::sort(bad.begin(), bad.end());
+  EXPECT_THAT(bad, ::testing::ElementsAre(2, 5, 6));
+  CommandResult text = cluster_->Cli(1, {"store", "--from", "-"}, lines);
+  EXPECT_EQ(text.exit_code, 1);
+  EXPECT_THAT(text.err, HasSubstr("line 2: "));
+  EXPECT_THAT(text.out, HasSubstr("stored 3, failed 3"));
+  EXPECT_THAT(text.out, HasSubstr("into from on node-"));
+}
+
+TEST_F(Cli, StoreFromAFileTakesManyLinesAndADefaultSpace) {
+  storage::TempDir dir;
+  std::filesystem::path file = dir.path() / "lines.jsonl";
+  {
+    std::ofstream out(file);
+    for (int i = 0; i < 2'345; ++i)
+      out << "{\"id\":\"m" << i << "\",\"content\":\"line " << i << "\"}\n";
+  }
+  CommandResult result =
+      cluster_->Cli(0, {"store", "--space", "many", "--from", file, "--progress", "always"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("stored 2345, failed 0"));
+  EXPECT_THAT(result.err, HasSubstr("[##############################] 2345 memories"));
+  EXPECT_EQ(RunJson(2, {"spaces", "--prefix", "many"})["spaces"][0]["memories"], 2'345);
+}
+
+TEST_F(Cli, EmbeddingsComeFromFiles) {
+  storage::TempDir dir;
+  std::ofstream(dir.path() / "east") << "[1, 0, 0]";
+  std::ofstream(dir.path() / "north") << "0 1 0\n";
+  std::ofstream(dir.path() / "bad") << "1 two 3";
+  auto file = [&](const char* name) { return (dir.path() / name).string(); };
+  ASSERT_EQ(cluster_
+                ->Cli(0, {"store", "--space", "compass", "--id", "e", "--embedding", file("east"),
+                          "east"})
+                .exit_code,
+            0);
+  ASSERT_EQ(cluster_
+                ->Cli(0, {"store", "--space", "compass", "--id", "n", "--embedding", file("north"),
+                          "north"})
+                .exit_code,
+            0);
+  Json recalled =
+      RunJson(1, {"recall", "--space", "compass", "--embedding", file("north"), "--limit", "1"});
+  ASSERT_EQ(recalled["results"].size(), 1u);
+  EXPECT_EQ(recalled["results"][0]["id"], "n");
+  EXPECT_EQ(
+      cluster_->Cli(0, {"recall", "--space", "compass", "--embedding", file("bad")}).exit_code, 2);
+  EXPECT_EQ(
+      cluster_->Cli(0, {"recall", "--space", "compass", "--embedding", file("none")}).exit_code, 2);
+}
+
+TEST_F(Cli, ExitCodesTellRefusedFromWrongUsageFromUnreachable) {
+  EXPECT_EQ(cluster_->Cli(0, {"get", "--space", "no-such-space", "x"}).exit_code, 1);
+  EXPECT_EQ(cluster_->Cli(0, {"store", "--space", "UPPER", "x"}).exit_code, 1);
+  EXPECT_EQ(cluster_->Cli(0, {"get", "x"}).exit_code, 2);
+  EXPECT_EQ(cluster_->Cli(0, {"store", "--space", "s"}).exit_code, 2);
+  EXPECT_EQ(cluster_->Cli(0, {"store", "--space", "s", "--meta", "nothing", "x"}).exit_code, 2);
+  EXPECT_EQ(RunCommand({EngramBinary(), "nonsense"}).exit_code, 2);
+  EXPECT_EQ(RunCommand({EngramBinary()}).exit_code, 2);
+  std::string nobody = "127.0.0.1:" + std::to_string(FreePorts(1)[0]);
+  EXPECT_EQ(RunCommand({EngramBinary(), "status", "--node", nobody}).exit_code, 3);
+}
+
+TEST_F(Cli, TheNextNodeIsTriedWhenOneCannotBeReached) {
+  std::string nobody = "127.0.0.1:" + std::to_string(FreePorts(1)[0]);
+  CommandResult result =
+      RunCommand({EngramBinary(), "status", "--node", nobody, "--node", cluster_->Address(1)});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("seen from node-2"));
+}
+
+TEST_F(Cli, ErrorsSayWhatToDoNext) {
+  CommandResult text = cluster_->Cli(0, {"get", "--space", "no-such-space", "x"});
+  EXPECT_THAT(text.err, HasSubstr("there is no space 'no-such-space'"));
+  EXPECT_THAT(text.err, HasSubstr("engram spaces"));
+  CommandResult json = cluster_->Cli(0, {"get", "--space", "no-such-space", "x", "--json"});
+  Json error = Json::parse(json.err, nullptr, false);
+  ASSERT_FALSE(error.is_discarded()) << json.err;
+  ExpectKeys(error, {"error", "code", "space", "node", "next"});
+  EXPECT_EQ(error["code"], "NO_ASSIGNMENT");
+  EXPECT_EQ(error["space"], "no-such-space");
+}
+
+TEST_F(Cli, EveryCommandHasHelpWithAnExample) {
+  for (const char* command : {"serve", "up", "down", "store", "recall", "get", "forget", "link",
+                              "spaces", "nodes", "status", "route"}) {
+    CommandResult help = RunCommand({EngramBinary(), command, "--help"});
+    EXPECT_EQ(help.exit_code, 0) << command;
+    EXPECT_THAT(help.out, HasSubstr("Example")) << command;
+  }
+}
+
+}  // namespace
+}  // namespace engram::testing

@@ -1,0 +1,223 @@
+// Starting, stopping, and refusing to start.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <atomic>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "engram/base/error.h"
+#include "support/cluster.h"
+
+namespace engram::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+TEST(Lifecycle, SigtermDrainsWhatIsInFlightAndExitsZero) {
+  TestClusterOptions options;
+  options.nodes = 1;
+  options.durability = "fsync";
+  TestCluster cluster(options);
+  std::atomic<bool> stop = false;
+  std::atomic<int> acknowledged = 0;
+  std::vector<std::thread> writers;
+  for (int w = 0; w < 4; ++w) {
+    writers.emplace_back([&, w] {
+      auto client = cluster.Client({0}, std::chrono::seconds(5));
+      for (int i = 0; !stop; ++i) {
+        v1::StoreRequest request;
+        request.set_space("s");
+        request.set_id("w" + std::to_string(w) + "-" + std::to_string(i));
+        request.set_content("x");
+        absl::Status status = client->Store(request).status();
+        if (status.ok()) {
+          ++acknowledged;
+        } else {
+          // A drained node ends what it began and refuses the rest: no write is left in doubt.
+          EXPECT_EQ(CodeOf(status), ErrorCode::kConnectionFailed) << status;
+          return;
+        }
+      }
+    });
+  }
+  ASSERT_TRUE(Eventually([&] { return acknowledged > 50; }));
+  cluster.node(0).Signal(SIGTERM);
+  EXPECT_EQ(cluster.node(0).Wait(std::chrono::seconds(60)), 0);
+  stop = true;
+  for (std::thread& writer : writers) writer.join();
+  cluster.Start(0);
+  cluster.AwaitReady(0);
+  EXPECT_EQ(cluster.Client({0})->ListSpaces({})->message.spaces(0).memories(),
+            static_cast<uint64_t>(acknowledged));
+}
+
+class RefusesToStart : public ::testing::Test {
+ protected:
+  storage::TempDir dir_;
+  int port_ = FreePorts(1)[0];
+
+  std::vector<std::string> Serve(std::vector<std::string> more) const {
+    std::vector<std::string> command = {EngramBinary(), "serve",
+                                        "--data-dir",   (dir_.path() / "data").string(),
+                                        "--listen",     "127.0.0.1:" + std::to_string(port_)};
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
+  }
+  // Starts a node, waits until it has made its data directory and listens, and stops it.
+  void RunOnce(std::vector<std::string> more) {
+    Process node(Serve(std::move(more)), dir_.path() / "log");
+    client::ClientOptions options;
+    options.nodes = {"127.0.0.1:" + std::to_string(port_)};
+    auto client = *client::Client::Create(options);
+    ASSERT_TRUE(Eventually([&] { return client->GetStatus({}).ok(); }));
+    node.Signal(SIGTERM);
+    ASSERT_EQ(node.Wait(std::chrono::seconds(30)), 0);
+  }
+};
+
+TEST_F(RefusesToStart, OnDataOfAnotherCluster) {
+  RunOnce({"--cluster", "one"});
+  CommandResult result = RunCommand(Serve({"--cluster", "two"}));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("one"));
+  EXPECT_THAT(result.err, HasSubstr("two"));
+  EXPECT_THAT(result.err, HasSubstr((dir_.path() / "data").string()));
+}
+
+TEST_F(RefusesToStart, OnDataOfAnotherNode) {
+  RunOnce({"--node-id", "a"});
+  CommandResult result = RunCommand(Serve({"--node-id", "b"}));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("'a'"));
+}
+
+TEST_F(RefusesToStart, WithAnotherSetOfNodes) {
+  RunOnce({"--node-id", "a", "--peers", "a=127.0.0.1:1", "--peers", "b=127.0.0.1:2"});
+  CommandResult result = RunCommand(Serve({"--node-id", "a"}));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("data"));
+}
+
+TEST_F(RefusesToStart, OnADamagedDataDirectory) {
+  RunOnce({});
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_.path() / "data")) {
+    if (entry.path().filename().string().starts_with("MANIFEST"))
+      std::ofstream(entry.path()) << "damaged";
+  }
+  CommandResult result = RunCommand(Serve({}));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr((dir_.path() / "data").string()));
+}
+
+TEST_F(RefusesToStart, WhenThePortIsInUse) {
+  TestClusterOptions options;
+  options.nodes = 1;
+  TestCluster other(options);
+  CommandResult result =
+      RunCommand({EngramBinary(), "serve", "--data-dir", (dir_.path() / "data").string(),
+                  "--listen", other.Address(0)});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr(other.Address(0)));
+  EXPECT_THAT(result.err, HasSubstr("in use"));
+}
+
+TEST_F(RefusesToStart, WhenTheDataIsInUse) {
+  TestClusterOptions options;
+  options.nodes = 1;
+  TestCluster other(options);
+  CommandResult result =
+      RunCommand({EngramBinary(), "serve", "--cluster", "test", "--data-dir",
+                  other.DataDir(0).string(), "--listen", "127.0.0.1:" + std::to_string(port_)});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("in use"));
+}
+
+TEST_F(RefusesToStart, OnACorruptConfiguration) {
+  std::filesystem::path file = dir_.path() / "engram.toml";
+  std::ofstream(file) << "node-id = \"a\"\nlisten = = \n";
+  CommandResult broken = RunCommand({EngramBinary(), "serve", "--config", file.string()});
+  EXPECT_EQ(broken.exit_code, 2);
+  EXPECT_THAT(broken.err, HasSubstr("engram.toml:2"));
+  std::ofstream(file) << "data-dri = \"x\"\n";
+  CommandResult misspelt = RunCommand({EngramBinary(), "serve", "--config", file.string()});
+  EXPECT_EQ(misspelt.exit_code, 2);
+  EXPECT_THAT(misspelt.err, HasSubstr("did you mean 'data-dir'?"));
+  EXPECT_EQ(RunCommand({EngramBinary(), "serve", "--config", "/no/such/file"}).exit_code, 2);
+}
+
+class LocalCluster : public ::testing::Test {
+ protected:
+  ~LocalCluster() override { RunCommand({EngramBinary(), "down", "--dir", Dir()}); }
+
+  std::string Dir() const { return (dir_.path() / "cluster").string(); }
+  std::string Node(int i) const { return "127.0.0.1:" + std::to_string(base_port_ + 10 * i); }
+  // A base whose three gRPC ports are free now.
+  int FreeBase() const {
+    for (int base = FreePorts(1)[0];; base = FreePorts(1)[0]) {
+      if (base < 60'000) return base;
+    }
+  }
+  CommandResult Up() {
+    return RunCommand({EngramBinary(), "up", "--nodes", "3", "--dir", Dir(), "--base-port",
+                       std::to_string(base_port_), "--durability", "process", "--detach",
+                       "--json"});
+  }
+
+  storage::TempDir dir_;
+  int base_port_ = FreeBase();
+};
+
+TEST_F(LocalCluster, ComesUpGoesDownAndBringsItsDataBack) {
+  CommandResult up = Up();
+  ASSERT_EQ(up.exit_code, 0) << up.err;
+  Json cluster = Json::parse(up.out);
+  ASSERT_EQ(cluster["nodes"].size(), 3u);
+  EXPECT_EQ(cluster["nodes"][2]["address"], Node(2));
+  CommandResult stored = RunCommand({EngramBinary(), "store", "--space", "notes", "--id", "tea",
+                                     "tea is at four", "--node", Node(0)});
+  ASSERT_EQ(stored.exit_code, 0) << stored.err;
+  CommandResult again = Up();
+  EXPECT_EQ(again.exit_code, 1) << "a cluster that runs is not started twice";
+  EXPECT_THAT(again.err, HasSubstr("runs already"));
+  EXPECT_EQ(
+      Json::parse(RunCommand({EngramBinary(), "down", "--dir", Dir(), "--json"}).out)["stopped"],
+      3);
+  EXPECT_EQ(RunCommand({EngramBinary(), "status", "--node", Node(0)}).exit_code, 3);
+  ASSERT_EQ(RunCommand({EngramBinary(), "up", "--dir", Dir(), "--detach"}).exit_code, 0);
+  CommandResult found =
+      RunCommand({EngramBinary(), "get", "--space", "notes", "tea", "--node", Node(2)});
+  EXPECT_EQ(found.exit_code, 0) << found.err;
+  EXPECT_THAT(found.out, HasSubstr("tea is at four"));
+}
+
+TEST_F(LocalCluster, RefusesAnotherNumberOfNodes) {
+  ASSERT_EQ(Up().exit_code, 0);
+  RunCommand({EngramBinary(), "down", "--dir", Dir()});
+  CommandResult result =
+      RunCommand({EngramBinary(), "up", "--nodes", "4", "--dir", Dir(), "--detach"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("holds a cluster of 3 nodes"));
+}
+
+TEST_F(LocalCluster, InTheForegroundItEndsWithItsNodes) {
+  std::filesystem::path log = dir_.path() / "up.log";
+  Process up({EngramBinary(), "up", "--nodes", "2", "--dir", Dir(), "--base-port",
+              std::to_string(base_port_)},
+             log);
+  auto answers = [&](int i) {
+    return RunCommand({EngramBinary(), "status", "--node", Node(i), "--timeout", "1"}).exit_code ==
+           0;
+  };
+  ASSERT_TRUE(Eventually([&] { return answers(0) && answers(1); }));
+  up.Signal(SIGTERM);
+  EXPECT_EQ(up.Wait(std::chrono::seconds(60)), 0);
+  EXPECT_FALSE(answers(0));
+  EXPECT_FALSE(answers(1));
+}
+
+}  // namespace
+}  // namespace engram::testing

@@ -1,0 +1,84 @@
+#include "support/cluster.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "engram/placement/ring.h"
+
+namespace engram::testing {
+
+std::string EngramBinary() { return ENGRAM_BINARY; }
+
+TestCluster::TestCluster(TestClusterOptions options)
+    : options_(std::move(options)),
+      ports_(FreePorts(options_.nodes)),
+      nodes_(static_cast<size_t>(options_.nodes)) {
+  for (int i = 0; i < size(); ++i) Start(i);
+  for (int i = 0; i < size(); ++i) AwaitReady(i);
+}
+
+std::vector<std::string> TestCluster::ServeCommand(int i) const {
+  std::vector<std::string> command = {
+      EngramBinary(), "serve",    "--node-id",    Name(i),
+      "--cluster",    "test",     "--data-dir",   DataDir(i).string(),
+      "--listen",     Address(i), "--durability", options_.durability};
+  for (int peer = 0; peer < size(); ++peer) {
+    command.insert(command.end(), {"--peers", Name(peer) + "=" + Address(peer)});
+  }
+  command.insert(command.end(), options_.flags.begin(), options_.flags.end());
+  return command;
+}
+
+void TestCluster::Start(int i) {
+  nodes_[static_cast<size_t>(i)] = std::make_unique<Process>(ServeCommand(i), Log(i));
+}
+
+void TestCluster::AwaitReady(int i) {
+  auto client = Client({i}, std::chrono::seconds(2));
+  v1::ResolveRouteRequest question;
+  question.set_space("any");
+  bool ready =
+      Eventually([&] { return !node(i).Running() || client->ResolveRoute(question).ok(); });
+  ASSERT_TRUE(ready && node(i).Running()) << Name(i) << " did not start";
+}
+
+void TestCluster::Kill9(int i) {
+  node(i).Signal(SIGKILL);
+  ASSERT_TRUE(node(i).Wait(std::chrono::seconds(30)).has_value());
+}
+
+std::unique_ptr<client::Client> TestCluster::Client(const std::vector<int>& nodes,
+                                                    std::chrono::milliseconds timeout) const {
+  client::ClientOptions options;
+  options.nodes.clear();
+  for (int i : nodes) options.nodes.push_back(Address(i));
+  options.timeout = timeout;
+  return *client::Client::Create(std::move(options));
+}
+
+CommandResult TestCluster::Cli(int node, std::vector<std::string> args,
+                               const std::string& input) const {
+  args.insert(args.begin(), EngramBinary());
+  args.insert(args.end(), {"--node", Address(node)});
+  return RunCommand(args, input);
+}
+
+int TestCluster::IndexOf(const std::string& node_id) const {
+  for (int i = 0; i < size(); ++i) {
+    if (Name(i) == node_id) return i;
+  }
+  ADD_FAILURE() << "there is no node " << node_id;
+  return -1;
+}
+
+std::string TestCluster::SpaceOn(int i, const std::string& prefix) const {
+  std::vector<NodeId> ids;
+  for (int node = 0; node < size(); ++node) ids.emplace_back(Name(node));
+  placement::Ring ring(std::move(ids));
+  for (int n = 0;; ++n) {
+    std::string space = prefix + std::to_string(n);
+    if (ring.FirstHolder(space) == NodeId(Name(i))) return space;
+  }
+}
+
+}  // namespace engram::testing

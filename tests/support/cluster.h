@@ -1,0 +1,67 @@
+// A cluster of real nodes for tests: real processes on loopback, ports that are free, data in a
+// temporary directory.
+//
+// Single-threaded use, but the clients it hands out may be used on any thread. Everything is
+// stopped and removed with it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engram/client/client.h"
+#include "engram/storage/testing/temp_dir.h"
+#include "support/process.h"
+
+namespace engram::testing {
+
+// The program under test.
+std::string EngramBinary();
+
+struct TestClusterOptions {
+  int nodes = 3;
+  std::string durability = "process";  // survives kill -9, and is quicker than fsync
+  std::vector<std::string> flags;      // more of `engram serve`, for every node
+};
+
+class TestCluster {
+ public:
+  // Starts all nodes and waits until each answers.
+  explicit TestCluster(TestClusterOptions options = {});
+
+  // (Re)starts node i; REQUIRES: it does not run.
+  void Start(int i);
+  void AwaitReady(int i);
+  Process& node(int i) { return *nodes_[static_cast<size_t>(i)]; }
+  void Kill9(int i);
+
+  int size() const { return options_.nodes; }
+  std::string Name(int i) const { return "node-" + std::to_string(i + 1); }
+  std::string Address(int i) const {
+    return "127.0.0.1:" + std::to_string(ports_[static_cast<size_t>(i)]);
+  }
+  std::filesystem::path DataDir(int i) const { return dir_.path() / Name(i); }
+  std::filesystem::path Log(int i) const { return dir_.path() / (Name(i) + ".log"); }
+  std::vector<std::string> ServeCommand(int i) const;
+
+  // A client that knows the given nodes, in that order.
+  std::unique_ptr<client::Client> Client(
+      const std::vector<int>& nodes,
+      std::chrono::milliseconds timeout = std::chrono::seconds(30)) const;
+
+  // Runs `engram ARGS... --node ADDRESS`.
+  CommandResult Cli(int node, std::vector<std::string> args, const std::string& input = "") const;
+
+  // The index of the node with that id.
+  int IndexOf(const std::string& node_id) const;
+  // A space name "<prefix><number>" that the ring gives to node i.
+  std::string SpaceOn(int i, const std::string& prefix = "s") const;
+
+ private:
+  TestClusterOptions options_;
+  storage::TempDir dir_;
+  std::vector<int> ports_;
+  std::vector<std::unique_ptr<Process>> nodes_;
+};
+
+}  // namespace engram::testing

@@ -1,0 +1,120 @@
+#include "support/process.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "engram/storage/testing/temp_dir.h"
+
+namespace engram::testing {
+namespace {
+
+constexpr auto kPollInterval = std::chrono::milliseconds(5);
+
+std::vector<char*> ArgvOf(const std::vector<std::string>& argv) {
+  std::vector<char*> pointers;
+  for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+pid_t Spawn(const std::vector<std::string>& argv, const std::string& in, const std::string& out,
+            const std::string& err) {
+  std::vector<char*> pointers = ArgvOf(argv);
+  pid_t child = fork();
+  if (child != 0) return child;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  dup2(open(in.c_str(), O_RDONLY), STDIN_FILENO);
+  dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644), STDOUT_FILENO);
+  dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644), STDERR_FILENO);
+  execv(pointers[0], pointers.data());
+  _exit(127);
+}
+
+std::string ReadAll(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+Process::Process(const std::vector<std::string>& argv, const std::filesystem::path& log)
+    : pid_(Spawn(argv, "/dev/null", log.string(), log.string())) {}
+
+Process::~Process() {
+  if (exit_code_.has_value()) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+void Process::Signal(int signal) const {
+  if (!exit_code_.has_value()) kill(pid_, signal);
+}
+
+bool Process::Running() {
+  int status = 0;
+  if (exit_code_.has_value()) return false;
+  if (waitpid(pid_, &status, WNOHANG) != pid_) return true;
+  exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return false;
+}
+
+std::optional<int> Process::Wait(std::chrono::seconds limit) {
+  Eventually([this] { return !Running(); }, limit);
+  return exit_code_;
+}
+
+CommandResult RunCommand(const std::vector<std::string>& argv, const std::string& input) {
+  storage::TempDir dir;
+  std::filesystem::path base = dir.path();
+  std::ofstream(base / "in") << input;
+  pid_t child = Spawn(argv, base / "in", base / "out", base / "err");
+  int status = 0;
+  bool ended = Eventually([&] { return waitpid(child, &status, WNOHANG) == child; });
+  if (!ended) {
+    ADD_FAILURE() << argv[0] << " " << argv[1] << " hangs";
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+  }
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadAll(base / "out"),
+          ReadAll(base / "err")};
+}
+
+bool Eventually(const std::function<bool()>& condition, std::chrono::seconds limit) {
+  auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  return true;
+}
+
+std::vector<int> FreePorts(int count) {
+  std::vector<int> sockets;
+  std::vector<int> ports;
+  for (int i = 0; i < count; ++i) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    bind(fd, reinterpret_cast<sockaddr*>(&address), size);
+    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    ports.push_back(ntohs(address.sin_port));
+    sockets.push_back(fd);  // held until all are chosen, so that they differ
+  }
+  for (int fd : sockets) close(fd);
+  return ports;
+}
+
+}  // namespace engram::testing
