@@ -22,10 +22,11 @@ class H2Connection : public Transport {
  public:
   enum class Side : uint8_t { kServer, kClient };
 
-  // Per stream and for the whole connection. The second is many times the first, so that streams which nobody reads do not
-  // stall the others, and is the bound on what one connection can make us hold of unread streams.
+  // Per stream and for the whole connection. The second is the bound on what one connection can make us hold of streams that nobody
+  // reads. nghttp2 gives back what was acknowledged in halves of the window, so half as many such streams, 32, leave the others
+  // of the connection unharmed.
   static constexpr uint32_t kStreamWindowBytes = 1u << 20;
-  static constexpr int32_t kConnectionWindowBytes = 32 << 20;
+  static constexpr int32_t kConnectionWindowBytes = 64 << 20;
 
   H2Connection(EventLoop& loop, Socket socket, Side side);
   ~H2Connection() override;

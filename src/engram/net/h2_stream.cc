@@ -45,8 +45,14 @@ bool H2Stream::Send(std::string message) {
 
 void H2Stream::OnWritable(Callback callback) {
   on_writable_ = std::move(callback);
-  if (queue_.unsent() > queue_bytes_max_) return;
+  if (queue_.unsent() <= queue_bytes_max_) TellWritableSoon();
+}
+
+void H2Stream::TellWritableSoon() {
+  if (std::exchange(writable_posted_, true)) return;
   loop_.Post([self = shared_from_this()] {
+    self->writable_posted_ = false;
+    if (self->queue_.unsent() > self->queue_bytes_max_) return;
     if (self->on_writable_) std::exchange(self->on_writable_, nullptr)();
   });
 }
@@ -71,10 +77,8 @@ void H2Stream::CopyData(std::string& out, size_t bytes) {
   const size_t messages = queue_.CopyTo(out, bytes);
   loop_.counters().messages_sent.Add(messages);
   loop_.counters().message_bytes_sent.Add(bytes);
-  if (on_writable_ && queue_.unsent() <= queue_bytes_max_ / 2) {
-    // Posted: we are inside nghttp2's sending, and the handler will want to send.
-    OnWritable(std::exchange(on_writable_, nullptr));
-  }
+  // Posted: we are inside nghttp2's sending, and the handler will want to send.
+  if (on_writable_ && queue_.unsent() <= queue_bytes_max_ / 2) TellWritableSoon();
 }
 
 // ---- receiving

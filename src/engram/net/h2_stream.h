@@ -121,6 +121,7 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   void TakeMessage();
   void FailMessage(absl::Status status);
   absl::Status DescribeBadMessage() const;
+  void TellWritableSoon();
   void DeliverSoon();
   void Deliver();
   void Acknowledge();
@@ -135,6 +136,7 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   bool input_ended_ = false;
   bool discarding_ = false;
   bool delivering_ = false;
+  bool writable_posted_ = false;
   bool send_ended_ = false;
   bool sent_all_ = false;
   bool deferred_ = false;  // nghttp2 waits for Resume()

@@ -1,0 +1,68 @@
+// A client that speaks HTTP/2 byte by byte, or breaks it: for what no well-behaved library sends.
+//
+// Blocking, with a time-out on every receive. For tests.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace engram::net::testing {
+
+inline constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+enum FrameType : uint8_t {
+  kData = 0,
+  kHeaders = 1,
+  kRstStream = 3,
+  kSettings = 4,
+  kPing = 6,
+  kGoaway = 7,
+  kWindowUpdate = 8,
+  kContinuation = 9,
+};
+inline constexpr uint8_t kEndStream = 1;
+inline constexpr uint8_t kEndHeaders = 4;
+
+struct Frame {
+  uint8_t type;
+  uint8_t flags;
+  uint32_t stream;
+  std::string payload;
+};
+
+std::string Encode(const Frame& frame);
+// A literal header field without indexing, not Huffman-coded.
+std::string EncodeHeader(std::string_view name, std::string_view value);
+// The headers of a call to `method`, with END_HEADERS.
+Frame RequestHeaders(uint32_t stream, std::string_view method,
+                     std::string_view content_type = "application/grpc");
+
+class RawPeer {
+ public:
+  explicit RawPeer(uint16_t port);
+  ~RawPeer();
+  RawPeer(const RawPeer&) = delete;
+  RawPeer& operator=(const RawPeer&) = delete;
+
+  // False: the other side has closed the connection.
+  bool Send(std::string_view bytes);
+  bool Send(const Frame& frame) { return Send(Encode(frame)); }
+  // Preface and empty SETTINGS.
+  void Begin();
+  // The next frame; nullopt at the end of the connection.
+  std::optional<Frame> Receive();
+  // Skips to the next frame of that type; nullopt at the end of the connection.
+  std::optional<Frame> ReceiveType(uint8_t type);
+  // True when the other side closes, whatever it sends before.
+  bool SeesEnd();
+
+ private:
+  bool Fill(size_t bytes);
+
+  int socket_;
+  std::string received_;
+};
+
+}  // namespace engram::net::testing
