@@ -8,7 +8,8 @@
 
 namespace engram::memory {
 
-inline constexpr size_t kContentBytesMax = 1u << 20;
+// Below the wire's 4 MiB for a message, so that a memory with everything else at its bound can still be read.
+inline constexpr size_t kContentBytesMax = 3'670'016;  // 3.5 MiB
 inline constexpr size_t kTagsMax = 64;
 inline constexpr size_t kTagBytesMax = 128;
 inline constexpr size_t kMetadataBytesMax = 8u << 10;  // keys and values of one memory together

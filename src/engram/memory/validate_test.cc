@@ -204,7 +204,7 @@ TEST(ValidateMessages, NameTheLimit) {
   StoreCommand command = GoodStore();
   command.content.assign(kContentBytesMax + 1, 'x');
   EXPECT_THAT(ValidateStore(command, kWindow).ToString(),
-              ::testing::HasSubstr("content has 1048577 bytes, the limit is 1048576"));
+              ::testing::HasSubstr("content has 3670017 bytes, the limit is 3670016"));
 }
 
 }  // namespace

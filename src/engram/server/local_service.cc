@@ -16,6 +16,12 @@ using memory::WriteResult;
 // What every client accepts by default (gRPC's own limit for a message).
 constexpr size_t kReplyBytesMax = 4u << 20;
 
+// A store up to this size is analysed on the loop, in about a millisecond at most; a longer one
+// would hold up the others.
+constexpr size_t kInPlaceBytesMax = 16u << 10;
+
+constexpr Duration kOverloadedPause = std::chrono::milliseconds(100);
+
 // Parses and checks what only the bytes can tell: well-formed, nothing unknown, the space it was
 // routed by (SPEC R17).
 template <class Request>
@@ -80,6 +86,16 @@ void LocalService::Serve(net::EventLoop& loop, LocalRequest request, Done done) 
 }
 
 void LocalService::Store(net::EventLoop& loop, LocalRequest request, Done done) {
+  if (request.body.size() <= kInPlaceBytesMax)
+    return StoreNow(loop, std::move(request), std::move(done));
+  SpaceId space = request.space;
+  OnWorker(loop, space, std::move(done),
+           [this, &loop, request = std::move(request)](Done back) mutable {
+             StoreNow(loop, std::move(request), std::move(back));
+           });
+}
+
+void LocalService::StoreNow(net::EventLoop& loop, LocalRequest request, Done done) {
   auto message = Parse<v1::StoreRequest>(request);
   if (!message.ok()) return done(message.status());
   auto command = ToCommand(*std::move(message), request.identity, request.create_space);
@@ -136,17 +152,23 @@ void LocalService::Recall(net::EventLoop& loop, LocalRequest request, Done done)
   if (!message.ok()) return done(message.status());
   auto query = ToQuery(*std::move(message));
   if (!query.ok()) return done(query.status());
-  // Shared, because the task is refused after it has been made when the workers are busy.
+  OnWorker(loop, request.space, std::move(done), [this, query = *std::move(query)](Done back) {
+    back(RecallReply(engine_.Recall(query)));
+  });
+}
+
+void LocalService::OnWorker(net::EventLoop& loop, const SpaceId& space, Done done,
+                            absl::AnyInvocable<void(Done)> work) {
+  // Shared, because the task may be refused after it has been made.
   auto shared_done = std::make_shared<Done>(std::move(done));
-  bool accepted = workers_.Submit([this, &loop, query = *std::move(query), shared_done] {
-    auto reply = RecallReply(engine_.Recall(query));
+  Done back = [&loop, shared_done](absl::StatusOr<std::string> reply) {
     loop.Post(
         [shared_done, reply = std::move(reply)]() mutable { (*shared_done)(std::move(reply)); });
-  });
-  if (accepted) return;
-  ErrorDetail detail{ErrorCode::kOverloaded, "", request.space.value(), self_.value(),
-                     std::chrono::milliseconds(100)};
-  (*shared_done)(MakeError(detail, "too many recalls are waiting"));
+  };
+  auto task = [work = std::move(work), back = std::move(back)]() mutable { work(std::move(back)); };
+  if (workers_.Submit(std::move(task))) return;
+  ErrorDetail detail{ErrorCode::kOverloaded, "", space.value(), self_.value(), kOverloadedPause};
+  (*shared_done)(MakeError(detail, "too many requests are waiting for a worker"));
 }
 
 void LocalService::PublishHeldSpaces() {

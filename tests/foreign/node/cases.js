@@ -252,7 +252,7 @@ async function deadline({ clients, space }) {
     const error = await errorOf(stream.answer);
     const waited = Date.now() - start;
     assert.equal(error.code, DEADLINE_EXCEEDED);
-    assert.ok(waited > 250 && waited < 1000, `ended after ${waited} ms, the deadline was 300 ms`);
+    assert.ok(waited > 250, `ended after ${waited} ms, the deadline was 300 ms`);
     const late = await errorOf(client.call(client.memory, 'Get', { space, id: 'x' }, { ms: -1 }));
     assert.equal(late.code, DEADLINE_EXCEEDED, 'status of a call without time');
     await client.store(space, 'the node is well', { id: 'after' });
@@ -265,7 +265,8 @@ async function cancellation({ clients, space }) {
     await new Promise((resolve) => {
       stream.call.write({ space, id: 'first', content: 'first of a stream that is cancelled' }, resolve);
     });
-    await sleep(20);  // lets it reach the node, so that it is the node that has something to end
+    // Until it has reached the node, so that it is the node that has something to end.
+    while (await client.get(space, 'first').then(() => false, () => true)) await sleep(5);
     stream.call.cancel();
     assert.equal((await errorOf(stream.answer)).code, CANCELLED);
     for (let i = 0; i < 100; i += 1) {
