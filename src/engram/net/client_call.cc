@@ -13,6 +13,12 @@
 #include "engram/net/metadata_wire.h"
 
 namespace engram::net::internal {
+namespace {
+
+// More than any server takes, and less than what nghttp2 refuses to send (64 KiB).
+constexpr size_t kMetadataBytesMax = 32u << 10;
+
+}  // namespace
 
 ClientCall::ClientCall(EventLoop& loop, Limits limits, CallOptions options, Channel::Done done)
     : H2Stream(loop, limits.stream),
@@ -40,16 +46,21 @@ bool ClientCall::SendMessage(std::string message) {
 }
 
 absl::Status ClientCall::CheckSendable() const {
+  size_t bytes = 0;
+  for (const MetadataEntry& entry : options_.metadata.entries()) {
+    bytes += entry.name.size() + entry.value.size();
+  }
+  if (bytes > kMetadataBytesMax) {
+    return InvalidArgument("metadata",
+                           fmt::format("the metadata has more than {} bytes", kMetadataBytesMax));
+  }
   return internal::CheckSendable(options_.metadata);
 }
 
-void ClientCall::AppendHeaders(HeaderBlock& block) const {
+void ClientCall::AppendHeaders(HeaderBlock& block, const TimeoutText& timeout) const {
   block.AddStatic("content-type", "application/grpc");
   block.AddStatic("te", "trailers");
-  if (options_.deadline != kNever) {
-    const TimeoutText timeout(options_.deadline - EventLoop::Now());
-    block.AddOwned("grpc-timeout", std::string(timeout.view()));
-  }
+  if (options_.deadline != kNever) block.AddOnce("grpc-timeout", timeout.view());
   block.AddMetadata(options_.metadata);
 }
 

@@ -16,6 +16,7 @@
 namespace engram::net::internal {
 
 class HeaderBlock;
+class TimeoutText;
 
 class ClientCall final : public H2Stream {
  public:
@@ -38,7 +39,8 @@ class ClientCall final : public H2Stream {
   const std::string& kept_method() const { return method_; }
   // Whether gRPC can carry the call's metadata.
   [[nodiscard]] absl::Status CheckSendable() const;
-  void AppendHeaders(HeaderBlock& block) const;
+  // `timeout` is what remains of the deadline; it and the call must live until the block has been submitted.
+  void AppendHeaders(HeaderBlock& block, const TimeoutText& timeout) const;
 
   // Streaming only.
   bool SendMessage(std::string message);

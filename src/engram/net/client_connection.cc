@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engram/base/error.h"
+#include "engram/net/grpc_timeout.h"
 #include "engram/net/h2_callbacks.h"
 #include "engram/net/header_block.h"
 
@@ -40,12 +41,16 @@ void ClientConnection::Start() {
 }
 
 void ClientConnection::Submit(ClientCall& call, std::string_view method) {
+  const bool has_deadline = call.deadline() != kNever;
+  const Duration left = has_deadline ? call.deadline() - EventLoop::Now() : Duration::max();
+  if (left <= Duration::zero()) return call.OnDeadline();
+  const TimeoutText timeout(left);
   HeaderBlock block;
   block.AddStatic(":method", "POST");
   block.AddStatic(":scheme", "http");
   block.AddRepeated(":path", method);
   block.AddRepeated(":authority", authority_);
-  call.AppendHeaders(block);
+  call.AppendHeaders(block, timeout);
   const nghttp2_data_provider provider = DataProviderOf(call);
   const int32_t id = nghttp2_submit_request(session(), nullptr, block.data(), block.size(), &provider,
                                             static_cast<H2Stream*>(&call));

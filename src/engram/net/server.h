@@ -59,7 +59,8 @@ class ServerCall {
   // Called once, on the loop, when cancelled() becomes true before the call is finished.
   void OnCancel(absl::AnyInvocable<void()> callback);
 
-  // One that gRPC cannot carry (reserved name, value not printable ASCII and name not "-bin") is left out.
+  // One that gRPC cannot carry (reserved name, value not printable ASCII and name not "-bin") and what goes beyond 8 KiB
+  // in all is left out.
   void AddTrailer(std::string_view name, std::string_view value);
 
   // Unary and client-streaming: the one reply and OK, or an error. Any thread. Ends the call.

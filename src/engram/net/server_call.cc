@@ -21,6 +21,7 @@ ServerCall& ServerCall::operator=(ServerCall&& other) noexcept {
 
 ServerCall::~ServerCall() {
   if (state_ == nullptr) return;
+  if (state_->handed_over()) return;
   EventLoop& loop = state_->loop();
   const auto drop = [](internal::ServerStreamState& state) {
     if (state.ended()) return;
@@ -51,12 +52,14 @@ void ServerCall::AddTrailer(std::string_view name, std::string_view value) {
 void ServerCall::Reply(absl::StatusOr<std::string> message) {
   const std::shared_ptr<internal::ServerStreamState> state = state_;
   if (state->loop().InLoop()) return state->Reply(std::move(message));
+  state->HandOver();
   state->loop().Post([state, message = std::move(message)]() mutable { state->Reply(std::move(message)); });
 }
 
 void ServerCall::Finish(absl::Status status) {
   const std::shared_ptr<internal::ServerStreamState> state = state_;
   if (state->loop().InLoop()) return state->Finish(std::move(status));
+  state->HandOver();
   state->loop().Post([state, status = std::move(status)]() mutable { state->Finish(std::move(status)); });
 }
 

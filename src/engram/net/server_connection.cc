@@ -87,7 +87,7 @@ void ServerConnection::OnRequestBegin(int32_t stream_id) {
 
 void ServerConnection::OnFrame(const nghttp2_frame& frame) {
   if (preface_timer_.has_value()) preface_timer_.reset();
-  if (IsDrainAck(frame)) EndDrain();
+  if (draining_ && IsDrainAck(frame)) EndDrain();
   if (IsControl(frame) && flood_.OnControlFrame(EventLoop::Now())) CutOff();
 }
 

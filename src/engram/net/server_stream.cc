@@ -14,6 +14,22 @@
 #include "engram/net/server_connection.h"
 
 namespace engram::net::internal {
+namespace {
+
+// nghttp2 sends no header list of more than 64 KiB, and clients take less: together these stay below.
+constexpr size_t kMessageBytesMax = 2048;  // as many as three times that when encoded
+constexpr size_t kDetailBytesMax = 4096;
+constexpr size_t kTrailerBytesMax = 8192;
+
+// Cut between two characters of UTF-8.
+std::string Shortened(std::string text) {
+  if (text.size() <= kMessageBytesMax) return text;
+  size_t end = kMessageBytesMax;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
+}  // namespace
 
 ServerStreamState::ServerStreamState(EventLoop& loop, std::shared_ptr<const PeerInfo> peer)
     : H2Stream(loop, peer->stream_limits),
@@ -120,7 +136,9 @@ void ServerStreamState::OnCancel(Callback callback) {
 }
 
 void ServerStreamState::AddTrailer(std::string_view name, std::string_view value) {
-  if (!ended_ && IsSendable(name, value)) trailers_.Add(name, value);
+  if (ended_ || !IsSendable(name, value)) return;
+  trailer_bytes_ += name.size() + value.size();
+  if (trailer_bytes_ <= kTrailerBytesMax) trailers_.Add(name, value);
 }
 
 bool ServerStreamState::SendMessage(std::string message) {
@@ -203,10 +221,10 @@ void ServerStreamState::AppendTrailers(HeaderBlock& block) const {
     block.AddStatic("grpc-status", "0");
   } else {
     block.AddOwned("grpc-status", fmt::format("{}", static_cast<int>(status_.code())));
-    const std::string message(status_.message());
+    const std::string message = Shortened(std::string(status_.message()));
     if (!message.empty()) block.AddOwned("grpc-message", PercentEncode(message));
     const std::string details = EncodeDetails(status_);
-    if (!details.empty()) block.AddOwned("grpc-status-details-bin", EncodeBinary(details));
+    if (!details.empty() && details.size() <= kDetailBytesMax) block.AddOwned("grpc-status-details-bin", EncodeBinary(details));
   }
   block.AddMetadata(trailers_);
 }

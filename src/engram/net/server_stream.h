@@ -39,6 +39,9 @@ class ServerStreamState final : public H2Stream {
 
   // Of the handler.
   bool ended() const { return ended_; }
+  // Any thread: the end of the call is on its way to the loop.
+  void HandOver() { handed_over_.store(true, std::memory_order_relaxed); }
+  bool handed_over() const { return handed_over_.load(std::memory_order_relaxed); }
   void OnCancel(Callback callback);
   void AddTrailer(std::string_view name, std::string_view value);
   bool SendMessage(std::string message);
@@ -72,10 +75,12 @@ class ServerStreamState final : public H2Stream {
   std::shared_ptr<const PeerInfo> peer_;
   RequestHead head_;
   Metadata trailers_;
+  size_t trailer_bytes_ = 0;
   absl::Status status_;
   TimePoint request_deadline_ = kNever;  // deadline() is taken back once it has passed
   Callback on_cancel_;
   std::atomic<bool> cancelled_{false};
+  std::atomic<bool> handed_over_{false};
   bool head_done_ = false;
   bool begun_ = false;         // the handler has been called
   bool ended_ = false;         // by the handler, or against its will

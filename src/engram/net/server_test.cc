@@ -161,6 +161,20 @@ TEST_F(ServerTest, TooMuchMetadataIsRefusedAndTheConnectionSurvives) {
   EXPECT_EQ(Count(&Counters::header_lists_refused), 2u);
 }
 
+TEST_F(ServerTest, EndlessErrorTextIsShortened) {
+  StartServer({}, [](Server& server) {
+    server.AddUnary("/test/Wordy", [](ServerCall call, std::string) {
+      std::string words = "x";
+      for (int i = 0; i < 100'000; ++i) words += "\u00e4";
+      call.AddTrailer("big", std::string(100'000, 'x'));
+      call.Reply(MakeError(ErrorCode::kInternal, words));
+    });
+  });
+  const CallResult result = Call("/test/Wordy", "x");
+  EXPECT_EQ(result.status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(std::string(result.status.message()).size(), 2047u) << "whole characters only";
+}
+
 TEST_F(ServerTest, CancelledCallsInPlentyAreNoFlood) {
   ServerOptions options;
   options.resets_max = 10;
