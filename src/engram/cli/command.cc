@@ -106,6 +106,7 @@ Json RouteJson(const std::vector<v1::Attempt>& route) {
 }
 
 void PrintRoute(const std::vector<v1::Attempt>& route) {
+  std::fflush(stdout);
   for (const v1::Attempt& attempt : route) {
     fmt::print(stderr, "  route: {} {} ({}) {:.2f} ms\n", attempt.node(), attempt.outcome(),
                attempt.reason(), attempt.milliseconds());

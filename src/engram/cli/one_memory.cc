@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <cstdio>
+
 #include "engram/cli/command.h"
 
 namespace engram::cli {
@@ -62,6 +64,7 @@ void PrintMemory(const client::Answer<v1::GetResponse>& answer) {
     fmt::print("  -> {} ({:.2f})\n", link.to(), link.weight());
   for (const v1::Sibling& sibling : memory.siblings())
     fmt::print("  also: {}\n", sibling.content());
+  std::fflush(stdout);
   fmt::print(stderr, "served by {}\n", answer.served_by);
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cstdio>
 
 #include "engram/cli/command.h"
 #include "engram/cli/embedding_file.h"
@@ -87,6 +88,7 @@ void PrintText(const client::Answer<v1::RecallResponse>& answer, double millisec
     fmt::print("{:>3}. {:.4f}  {}  {}\n", ++rank, result.score(), result.id(), result.content());
     fmt::print("     confidence {:.2f}; {}\n", result.confidence(), WhyText(result.why()));
   }
+  std::fflush(stdout);  // so that this comes after the results, wherever both go
   fmt::print(stderr, "{} found, served by {} in {:.1f} ms{}\n", rank, answer.served_by,
              milliseconds,
              answer.degraded ? ", DEGRADED: the node is cut off from the cluster" : "");
