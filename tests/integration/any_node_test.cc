@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "engram/base/error.h"
 #include "support/cluster.h"
 
@@ -130,6 +132,25 @@ TEST_F(AnyNode, ADeadOwnerIsAnErrorThatNamesIt) {
   cluster_.Start(1);
   cluster_.AwaitReady(1);
   EXPECT_TRUE(Eventually([&] { return client->Get(Get(space, "a")).ok(); }));
+}
+
+// The request's bytes survive the tries that fail.
+TEST(Retry, AWriteWaitsOutARestartOfItsOwner) {
+  TestClusterOptions options;
+  options.nodes = 2;
+  options.flags = {"--tries-per-node", "100", "--retry-delay", "10ms", "--retry-delay-max", "50ms"};
+  TestCluster cluster(options);
+  std::string space = cluster.SpaceOn(1);
+  auto client = cluster.Client({0});
+  ASSERT_TRUE(client->Store(Store(space, "first", "makes the space")).ok());
+  cluster.Kill9(1);
+  auto waiting = std::async(std::launch::async, [&] {
+    return client->Store(Store(space, "second", "while the owner is away"), Explain::kYes);
+  });
+  cluster.Start(1);
+  auto stored = waiting.get();
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(client->Get(Get(space, "second"))->message.content(), "while the owner is away");
 }
 
 TEST_F(AnyNode, AStreamIsRoutedLineByLine) {

@@ -9,6 +9,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "engram/base/error.h"
+#include "engram/client/batch_sender.h"
 #include "engram/net/channel.h"
 #include "engram/net/event_loop.h"
 #include "engram/net/grpc_status.h"
@@ -200,55 +201,6 @@ absl::StatusOr<Answer<v1::ResolveRouteResponse>> Client::ResolveRoute(
   return impl_->Unary<v1::ResolveRouteResponse>("/engram.v1.ClusterService/ResolveRoute", request,
                                                 Writes::kNo, Explain::kNo);
 }
-
-namespace {
-
-// Sends a batch over one stream as fast as the node takes it. Lives on the loop; keeps itself until
-// the call has ended.
-class BatchSender : public std::enable_shared_from_this<BatchSender> {
- public:
-  BatchSender(const std::vector<v1::StoreRequest>& requests, net::Channel::Done done)
-      : requests_(requests), done_(std::move(done)) {}
-
-  void Start(net::Channel& channel, net::CallOptions call) {
-    stream_ = channel.Open(
-        fmt::format("{}StoreStream", kService), std::move(call),
-        [self = shared_from_this()](net::CallResult result) { self->OnEnd(std::move(result)); });
-    stream_->Read([weak = weak_from_this()](std::optional<std::string> message) {
-      auto self = weak.lock();
-      if (self != nullptr && message.has_value()) self->reply_ = *std::move(message);
-    });
-    SendMore();
-  }
-
- private:
-  void SendMore() {
-    while (next_ < requests_.size()) {
-      if (!stream_->Send(requests_[next_++].SerializeAsString())) {
-        stream_->OnWritable([weak = weak_from_this()] {
-          if (auto self = weak.lock(); self != nullptr && self->stream_ != nullptr)
-            self->SendMore();
-        });
-        return;
-      }
-    }
-    stream_->SendDone();
-  }
-
-  void OnEnd(net::CallResult result) {
-    result.message = std::move(reply_);
-    stream_.reset();
-    done_(std::move(result));
-  }
-
-  const std::vector<v1::StoreRequest>& requests_;
-  net::Channel::Done done_;
-  std::unique_ptr<net::Channel::Stream> stream_;
-  size_t next_ = 0;
-  std::string reply_;
-};
-
-}  // namespace
 
 absl::StatusOr<Answer<v1::StoreStreamResponse>> Client::StoreAll(
     const std::vector<v1::StoreRequest>& requests) {
