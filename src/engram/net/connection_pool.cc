@@ -1,9 +1,8 @@
 #include "engram/net/connection_pool.h"
 
 #include <algorithm>
+#include <latch>
 #include <utility>
-
-#include "absl/synchronization/blocking_counter.h"
 
 namespace engram::net {
 
@@ -43,14 +42,14 @@ void ConnectionPool::Remove(std::string_view address) {
 }
 
 void ConnectionPool::Close() {
-  absl::BlockingCounter open(static_cast<int>(loops_.size()));
+  std::latch open(static_cast<std::ptrdiff_t>(loops_.size()));
   for (size_t i = 0; i < loops_.size(); ++i) {
     loops_.at(i).Post([nodes = nodes_[i], &open] {
       nodes->clear();
-      open.DecrementCount();
+      open.count_down();
     });
   }
-  open.Wait();
+  open.wait();
 }
 
 }  // namespace engram::net
