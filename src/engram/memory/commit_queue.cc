@@ -29,7 +29,7 @@ CommitQueue::CommitQueue(CommitQueueOptions options, MakeGroup make_group, Commi
 
 CommitQueue::~CommitQueue() {
   {
-    absl::MutexLock lock(&mutex_);
+    WriterLock lock(&mutex_);
     stopping_ = true;
   }
   thread_.join();
@@ -50,14 +50,14 @@ absl::Status CommitQueue::RoomFor(size_t bytes) const {
 }
 
 absl::Status CommitQueue::CheckRoom() const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderLock lock(&mutex_);
   return RoomFor(0);
 }
 
 void CommitQueue::Submit(PendingWrite write) {
   absl::Status refused;
   {
-    absl::MutexLock lock(&mutex_);
+    WriterLock lock(&mutex_);
     refused = RoomFor(write.bytes);
     if (refused.ok()) {
       queued_bytes_ += write.bytes;
@@ -69,7 +69,7 @@ void CommitQueue::Submit(PendingWrite write) {
 }
 
 std::vector<PendingWrite> CommitQueue::TakeGroup() {
-  absl::MutexLock lock(&mutex_);
+  WriterLock lock(&mutex_);
   auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); };
   mutex_.Await(absl::Condition(&ready));
   std::vector<PendingWrite> group;

@@ -13,8 +13,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
 #include "engram/memory/commit_group.h"
+#include "engram/memory/mutex.h"
 #include "engram/memory/pending_write.h"
 
 namespace engram::memory {
@@ -56,7 +56,7 @@ class CommitQueue {
   Committed committed_;
   absl::Status failed_;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::deque<PendingWrite> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

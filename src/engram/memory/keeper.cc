@@ -40,29 +40,29 @@ Keeper::Keeper(const storage::Database& database, size_t exact_vectors_max)
 
 Keeper::~Keeper() {
   {
-    absl::MutexLock lock(&mutex_);
+    WriterLock lock(&mutex_);
     stopping_ = true;
   }
   thread_.join();
 }
 
 void Keeper::Visit(std::shared_ptr<SpaceState> space) {
-  absl::MutexLock lock(&mutex_);
+  WriterLock lock(&mutex_);
   if (queued_.insert(space.get()).second) queue_.push_back(std::move(space));
 }
 
 bool Keeper::Idle() const {
-  absl::MutexLock lock(&mutex_);
+  WriterLock lock(&mutex_);
   return !busy_ && queue_.empty();
 }
 
 bool Keeper::stopping() const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderLock lock(&mutex_);
   return stopping_;
 }
 
 std::shared_ptr<SpaceState> Keeper::Next() {
-  absl::MutexLock lock(&mutex_);
+  WriterLock lock(&mutex_);
   busy_ = false;
   auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); };
   mutex_.Await(absl::Condition(&ready));

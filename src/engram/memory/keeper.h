@@ -11,7 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/synchronization/mutex.h"
+#include "engram/memory/mutex.h"
 #include "engram/memory/space_state.h"
 
 namespace engram::memory {
@@ -39,7 +39,7 @@ class Keeper {
   const storage::Database& database_;
   const size_t exact_vectors_max_;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::deque<std::shared_ptr<SpaceState>> queue_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<const SpaceState*> queued_ ABSL_GUARDED_BY(mutex_);
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;

@@ -10,12 +10,12 @@ SpaceState::SpaceState(SpaceId id, SpaceRecord record, Stored stored)
 }
 
 SpaceRecord SpaceState::record() const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderLock lock(&mutex_);
   return record_;
 }
 
 void SpaceState::Publish(const SpaceRecord& record, const std::vector<IndexChange>& changes) {
-  absl::WriterMutexLock lock(&mutex_);
+  WriterLock lock(&mutex_);
   record_ = record;
   if (index_ != nullptr) {
     for (const IndexChange& change : changes) index_->Apply(change);
@@ -25,11 +25,11 @@ void SpaceState::Publish(const SpaceRecord& record, const std::vector<IndexChang
 
 absl::Status SpaceState::EnsureLoaded(const storage::Database& database) {
   {
-    absl::ReaderMutexLock lock(&mutex_);
+    ReaderLock lock(&mutex_);
     if (index_ != nullptr) return absl::OkStatus();
   }
   {
-    absl::WriterMutexLock lock(&mutex_);
+    WriterLock lock(&mutex_);
     auto settled = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !loading_; };
     mutex_.Await(absl::Condition(&settled));
     if (index_ != nullptr) return absl::OkStatus();
@@ -40,7 +40,7 @@ absl::Status SpaceState::EnsureLoaded(const storage::Database& database) {
 
 absl::Status SpaceState::Reload(const storage::Database& database) {
   {
-    absl::WriterMutexLock lock(&mutex_);
+    WriterLock lock(&mutex_);
     if (loading_) return absl::OkStatus();
     loading_ = true;
   }
@@ -54,7 +54,7 @@ absl::Status SpaceState::Load(const storage::Database& database) {
   auto index = std::make_unique<SpaceIndex>();
   absl::Status loaded = LoadIndex(database, id_, *index);
 
-  absl::WriterMutexLock lock(&mutex_);
+  WriterLock lock(&mutex_);
   if (loaded.ok()) {
     for (const IndexChange& change : missed_) index->Apply(change);
     index_ = std::move(index);
@@ -66,12 +66,12 @@ absl::Status SpaceState::Load(const storage::Database& database) {
 }
 
 void SpaceState::Read(absl::FunctionRef<void(const SpaceIndex&)> read) const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderLock lock(&mutex_);
   read(*index_);
 }
 
 bool SpaceState::NeedsCare(size_t exact_vectors_max) const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderLock lock(&mutex_);
   if (index_ == nullptr) return false;
   const VectorIndex& vectors = index_->vectors();
   const size_t covered = vectors.graph() == nullptr ? 0 : vectors.graph()->rows();
@@ -79,7 +79,7 @@ bool SpaceState::NeedsCare(size_t exact_vectors_max) const {
 }
 
 void SpaceState::SetGraph(std::shared_ptr<VectorGraph> graph) {
-  absl::WriterMutexLock lock(&mutex_);
+  WriterLock lock(&mutex_);
   index_->vectors().SetGraph(std::move(graph));
 }
 

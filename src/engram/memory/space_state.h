@@ -15,7 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "engram/memory/mutex.h"
 #include "engram/memory/records.h"
 #include "engram/memory/space_index.h"
 #include "engram/storage/database.h"
@@ -56,7 +56,7 @@ class SpaceState {
   [[nodiscard]] absl::Status Load(const storage::Database& database);
 
   const SpaceId id_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   SpaceRecord record_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<SpaceIndex> index_ ABSL_GUARDED_BY(mutex_);  // null: not loaded
   bool loading_ ABSL_GUARDED_BY(mutex_) = false;

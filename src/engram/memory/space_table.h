@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "engram/base/string_hash.h"
+#include "engram/memory/mutex.h"
 #include "engram/memory/space_state.h"
 
 namespace engram::memory {
@@ -18,14 +18,14 @@ class SpaceTable {
  public:
   // Null if there is none.
   std::shared_ptr<SpaceState> Find(std::string_view name) const {
-    absl::ReaderMutexLock lock(&mutex_);
+    ReaderLock lock(&mutex_);
     auto found = spaces_.find(name);
     return found == spaces_.end() ? nullptr : found->second;
   }
 
   // REQUIRES: there is none of that name.
   void Insert(std::shared_ptr<SpaceState> space) {
-    absl::WriterMutexLock lock(&mutex_);
+    WriterLock lock(&mutex_);
     spaces_.emplace(space->id().value(), std::move(space));
   }
 
@@ -33,7 +33,7 @@ class SpaceTable {
   std::vector<std::shared_ptr<SpaceState>> List() const {
     std::vector<std::shared_ptr<SpaceState>> spaces;
     {
-      absl::ReaderMutexLock lock(&mutex_);
+      ReaderLock lock(&mutex_);
       for (const auto& [name, space] : spaces_) spaces.push_back(space);
     }
     std::sort(spaces.begin(), spaces.end(),
@@ -42,7 +42,7 @@ class SpaceTable {
   }
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   StringMap<std::shared_ptr<SpaceState>> spaces_ ABSL_GUARDED_BY(mutex_);
 };
 

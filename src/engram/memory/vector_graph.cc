@@ -30,7 +30,7 @@ VectorGraph::VectorGraph(size_t dimension, size_t expected_rows)
 VectorGraph::~VectorGraph() = default;
 
 void VectorGraph::Add(std::span<const float> row) {
-  absl::WriterMutexLock lock(&mutex_);
+  WriterLock lock(&mutex_);
   auto& graph = rep_->graph;
   if (graph.cur_element_count == graph.max_elements_) graph.resizeIndex(2 * graph.max_elements_);
   graph.addPoint(row.data(), graph.cur_element_count);
@@ -38,7 +38,7 @@ void VectorGraph::Add(std::span<const float> row) {
 }
 
 VectorGraph::Result VectorGraph::Search(std::span<const float> query, size_t candidates) const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderLock lock(&mutex_);
   Result result;
   result.covered_rows = rep_->graph.cur_element_count;
   auto nearest = rep_->graph.searchKnn(query.data(), std::max(candidates, kSearchCandidatesMin));

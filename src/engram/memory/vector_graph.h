@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "engram/memory/mutex.h"
 
 namespace engram::memory {
 
@@ -44,7 +44,7 @@ class VectorGraph {
   struct Rep;
 
   std::atomic<size_t> rows_ = 0;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   const std::unique_ptr<Rep> rep_ ABSL_PT_GUARDED_BY(mutex_);
 };
 
