@@ -1,7 +1,7 @@
 // Listens on one address and deals the accepted sockets out to the loops of a group in turn.
 //
-// Held by the server, and by the accept under way: that may have succeeded already when Close() is called. Runs on loop 0,
-// where everything but Listen() and port() is called.
+// Held by the server, and by the accept under way: that may have succeeded already when Close() is
+// called. Runs on loop 0, where everything but Listen() and port() is called.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>

@@ -6,7 +6,8 @@
 
 namespace engram::net {
 
-std::shared_ptr<Channel> Channel::Create(EventLoop& loop, std::string address, ChannelOptions options) {
+std::shared_ptr<Channel> Channel::Create(EventLoop& loop, std::string address,
+                                         ChannelOptions options) {
   return std::make_shared<internal::ChannelImpl>(loop, std::move(address), options);
 }
 

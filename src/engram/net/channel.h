@@ -1,7 +1,9 @@
-// The calling side: a channel is one HTTP/2 connection to one address, opened when first used, reopened after a failure.
+// The calling side: a channel is one HTTP/2 connection to one address, opened when first used,
+// reopened after a failure.
 //
-// A channel belongs to one loop; every method and call-back runs on that loop's thread. It never retries a call: it says
-// whether the peer can have seen it (Delivery), the attempt machine in routing/ decides.
+// A channel belongs to one loop; every method and call-back runs on that loop's thread. It never
+// retries a call: it says whether the peer can have seen it (Delivery), the attempt machine in
+// routing/ decides.
 #pragma once
 
 #include <memory>
@@ -25,7 +27,8 @@ struct ChannelOptions {
   Duration connect_timeout = std::chrono::seconds(5);
   Duration reconnect_delay_min = std::chrono::milliseconds(50);  // doubles with each failed connect
   Duration reconnect_delay_max = std::chrono::seconds(1);
-  Duration keepalive_interval = std::chrono::seconds(30);  // a ping after so long without a byte, also while idle
+  Duration keepalive_interval =
+      std::chrono::seconds(30);  // a ping after so long without a byte, also while idle
   Duration keepalive_timeout = std::chrono::seconds(10);
   size_t message_bytes_max = 4u << 20;
   size_t header_bytes_max = 16u << 10;
@@ -34,24 +37,26 @@ struct ChannelOptions {
 
 // What is known about a call that ended without a reply of the peer's handler.
 enum class Delivery : uint8_t {
-  kNotSent,    // the peer has certainly not begun it: connect failed, REFUSED_STREAM, GOAWAY below its stream
+  kNotSent,  // the peer has certainly not begun it: connect failed, REFUSED_STREAM, GOAWAY below
+             // its stream
   kUndetermined,  // it may have been carried out
-  kAnswered,   // the peer ended it with the status given
+  kAnswered,      // the peer ended it with the status given
 };
 
 struct CallResult {
   absl::Status status;  // OK, the peer's status (with its ErrorDetail), or a local one
   Delivery delivery = Delivery::kAnswered;
   std::string message;  // the reply, without gRPC's prefix
-  // Of a unary call: the request's bytes, given back unmoved so that the caller can send them again without having kept a copy.
-  // Filled in every case, also on success.
+  // Of a unary call: the request's bytes, given back unmoved so that the caller can send them again
+  // without having kept a copy. Filled in every case, also on success.
   std::string request;
   Metadata initial;
   Metadata trailing;
 };
 
 struct CallOptions {
-  TimePoint deadline = kNever;  // sent as what remains of it; the call ends with DEADLINE_EXCEEDED when it passes
+  TimePoint deadline =
+      kNever;  // sent as what remains of it; the call ends with DEADLINE_EXCEEDED when it passes
   Metadata metadata;
 };
 
@@ -71,16 +76,19 @@ class Channel : public std::enable_shared_from_this<Channel> {
   };
 
   // `address` is "host:port"; a bad one fails each call with InvalidEndpoint.
-  static std::shared_ptr<Channel> Create(EventLoop& loop, std::string address, ChannelOptions options);
+  static std::shared_ptr<Channel> Create(EventLoop& loop, std::string address,
+                                         ChannelOptions options);
   virtual ~Channel() = default;
 
   // `done` is called exactly once, never from within Unary(). After Cancel() it gets CANCELLED.
-  virtual CallHandle Unary(std::string_view method, CallOptions options, std::string request, Done done) = 0;
+  virtual CallHandle Unary(std::string_view method, CallOptions options, std::string request,
+                           Done done) = 0;
 
   // Client-, server- and bidirectional streaming.
   class Stream {
    public:
-    virtual ~Stream() = default;  // cancels, if not ended; the call-backs of the stream are then dropped, `ended` is not
+    virtual ~Stream() = default;  // cancels, if not ended; the call-backs of the stream are then
+                                  // dropped, `ended` is not
     // False: more than 1 MiB is unsent; wait for OnWritable.
     virtual bool Send(std::string message) = 0;
     virtual void OnWritable(absl::AnyInvocable<void()> callback) = 0;
@@ -89,15 +97,18 @@ class Channel : public std::enable_shared_from_this<Channel> {
     virtual void Read(absl::AnyInvocable<void(std::optional<std::string>)> done) = 0;
     virtual void Cancel() = 0;
   };
-  // `ended` is called exactly once, with the status and trailers (message empty), as the last call-back of the stream. If the
-  // peer ended the call, that is after the messages which it sent before have been read; Cancel() if they are not wanted.
-  virtual std::unique_ptr<Stream> Open(std::string_view method, CallOptions options, Done ended) = 0;
+  // `ended` is called exactly once, with the status and trailers (message empty), as the last
+  // call-back of the stream. If the peer ended the call, that is after the messages which it sent
+  // before have been read; Cancel() if they are not wanted.
+  virtual std::unique_ptr<Stream> Open(std::string_view method, CallOptions options,
+                                       Done ended) = 0;
 
   enum class State : uint8_t { kIdle, kConnecting, kReady, kBackingOff };
   virtual State state() const = 0;
 
-  // Ends all calls (UNAVAILABLE) and closes the connection; the channel stays usable. So does dropping the channel, which must
-  // happen on its loop, or when that has stopped: call-backs are then dropped.
+  // Ends all calls (UNAVAILABLE) and closes the connection; the channel stays usable. So does
+  // dropping the channel, which must happen on its loop, or when that has stopped: call-backs are
+  // then dropped.
   virtual void Close() = 0;
 };
 

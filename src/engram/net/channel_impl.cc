@@ -98,7 +98,8 @@ void ChannelImpl::ExpireWaiting(TimePoint now) {
 
 void ChannelImpl::FailWaiting(const absl::Status& status) {
   waiting_deadlines_.Cancel();
-  for (const CallPtr& call : std::exchange(waiting_, {})) call->EndLocally(status, Delivery::kNotSent);
+  for (const CallPtr& call : std::exchange(waiting_, {}))
+    call->EndLocally(status, Delivery::kNotSent);
 }
 
 // ---- connections
@@ -111,17 +112,21 @@ Channel::State ChannelImpl::state() const {
 
 void ChannelImpl::Connect() {
   connect_deadline_ = EventLoop::Now() + options_.connect_timeout;
-  connector_ = Connector::Start(loop_, *endpoint_, connect_deadline_,
-                                [this](absl::StatusOr<Socket> socket) { OnConnected(std::move(socket)); });
+  connector_ =
+      Connector::Start(loop_, *endpoint_, connect_deadline_,
+                       [this](absl::StatusOr<Socket> socket) { OnConnected(std::move(socket)); });
 }
 
 void ChannelImpl::OnConnected(absl::StatusOr<Socket> socket) {
   connector_.reset();
   if (!socket.ok()) return OnConnectFailed(socket.status());
-  connection_ = std::make_shared<ClientConnection>(loop_, *std::move(socket), address_, options_, *this);
-  // A process that hangs still has its connections accepted by its kernel. Calls are not sent before the peer has
-  // spoken, so that those to such a peer are known not to have been carried out.
-  connect_timer_.RunAt(connect_deadline_, [this] { connection_->Close("the peer does not answer"); });
+  connection_ =
+      std::make_shared<ClientConnection>(loop_, *std::move(socket), address_, options_, *this);
+  // A process that hangs still has its connections accepted by its kernel. Calls are not sent
+  // before the peer has spoken, so that those to such a peer are known not to have been carried
+  // out.
+  connect_timer_.RunAt(connect_deadline_,
+                       [this] { connection_->Close("the peer does not answer"); });
   connection_->Start();
 }
 
@@ -157,14 +162,15 @@ void ChannelImpl::OnLost(ClientConnection& connection, std::string_view reason) 
   const ConnectionPtr lost = std::exchange(connection_, nullptr);
   connect_timer_.Cancel();
   if (lost->ready()) return;  // the next call opens another one
-  OnConnectFailed(
-      MakeError(ErrorCode::kConnectionFailed, fmt::format("cannot connect to {}: {}", address_, reason)));
+  OnConnectFailed(MakeError(ErrorCode::kConnectionFailed,
+                            fmt::format("cannot connect to {}: {}", address_, reason)));
 }
 
 void ChannelImpl::Close() {
   connect_timer_.Cancel();
   if (connector_ != nullptr) std::exchange(connector_, nullptr)->Cancel();
-  FailWaiting(MakeError(ErrorCode::kConnectionFailed, fmt::format("the channel to {} was closed", address_)));
+  FailWaiting(MakeError(ErrorCode::kConnectionFailed,
+                        fmt::format("the channel to {} was closed", address_)));
   std::vector<ConnectionPtr> connections = std::exchange(retired_, {});
   if (connection_ != nullptr) connections.push_back(std::exchange(connection_, nullptr));
   for (const ConnectionPtr& connection : connections) {

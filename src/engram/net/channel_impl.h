@@ -1,6 +1,8 @@
-// The one implementation of Channel: opens connections when they are needed, lets calls wait meanwhile, backs off.
+// The one implementation of Channel: opens connections when they are needed, lets calls wait
+// meanwhile, backs off.
 //
-// At most one connection takes new calls; those that the peer is closing (GOAWAY) finish theirs beside it.
+// At most one connection takes new calls; those that the peer is closing (GOAWAY) finish theirs
+// beside it.
 #pragma once
 
 #include <deque>

@@ -23,7 +23,9 @@ class ClosedPort {
     socket_.open(boost::asio::ip::tcp::v4());
     socket_.bind({boost::asio::ip::address_v4::loopback(), 0});
   }
-  std::string address() const { return "127.0.0.1:" + std::to_string(socket_.local_endpoint().port()); }
+  std::string address() const {
+    return "127.0.0.1:" + std::to_string(socket_.local_endpoint().port());
+  }
 
  private:
   boost::asio::io_context context_;
@@ -80,7 +82,7 @@ TEST_F(ChannelTest, OversizedReplyIsRefused) {
 
 TEST_F(ChannelTest, ErrorsArriveWithTheirTextAndDetails) {
   StartServer({}, [](Server& server) {
-    server.AddUnary("/test/Fail", [](ServerCall call, std::string) {
+    server.AddUnary("/test/Fail", [](ServerCall call, const std::string&) {
       ErrorDetail detail;
       detail.code = ErrorCode::kOverloaded;
       detail.space = "räume/1";
@@ -276,7 +278,8 @@ TEST_F(ChannelTest, SilentPeerIsFoundByKeepAlive) {
   EXPECT_TRUE(first.Wait().status.ok());
   std::promise<void> release;
   loop().Post([future = release.get_future().share()] { future.wait(); });  // the server hangs
-  EXPECT_TRUE(testing::Eventually([&] { return other.at(0).counters().keepalives_missed.value() == 1; }));
+  EXPECT_TRUE(
+      testing::Eventually([&] { return other.at(0).counters().keepalives_missed.value() == 1; }));
   release.set_value();
   RunOn(other.at(0), [&] { c.reset(); });
   other.Stop();

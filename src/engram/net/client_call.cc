@@ -104,7 +104,8 @@ void ClientCall::OnDelivered() {
 }
 
 void ClientCall::OnBadMessage(absl::Status status) {
-  // The words are the server's; here it is the peer that is at fault, after it has carried the call out.
+  // The words are the server's; here it is the peer that is at fault, after it has carried the call
+  // out.
   const auto code = reader().state() == MessageReader::State::kTooLarge ? ErrorCode::kOverloaded
                                                                         : ErrorCode::kInternal;
   EndLocally(MakeError(code, fmt::format("bad reply: {}", std::string(status.message()))),
@@ -123,13 +124,15 @@ void ClientCall::Cancel() {
 }
 
 void ClientCall::OnDeadline() {
-  EndLocally(MakeError(ErrorCode::kDeadlineExceeded, "the call's deadline has passed"), DeliveryNow());
+  EndLocally(MakeError(ErrorCode::kDeadlineExceeded, "the call's deadline has passed"),
+             DeliveryNow());
 }
 
 void ClientCall::OnClosed(uint32_t http2_error) {
   if (answered_) return;
   const bool refused = http2_error == NGHTTP2_REFUSED_STREAM;
-  EndLocally(StatusOfStreamError(http2_error), refused ? Delivery::kNotSent : Delivery::kUndetermined);
+  EndLocally(StatusOfStreamError(http2_error),
+             refused ? Delivery::kNotSent : Delivery::kUndetermined);
 }
 
 void ClientCall::OnConnectionLost(bool sent, std::string_view reason) {
@@ -147,7 +150,8 @@ void ClientCall::EndLocally(absl::Status status, Delivery delivery) {
   set_deadline(kNever);
   Discard();
   if (connection() != nullptr) connection()->ResetStream(id(), NGHTTP2_CANCEL);
-  loop().Post([self = std::static_pointer_cast<ClientCall>(shared_from_this())] { self->TellEnd(); });
+  loop().Post(
+      [self = std::static_pointer_cast<ClientCall>(shared_from_this())] { self->TellEnd(); });
 }
 
 void ClientCall::TellEnd() {

@@ -1,8 +1,9 @@
 // One call of a channel, unary or streaming, from its beginning until its end has been told.
 //
-// Shared by whoever may cancel it, the channel while it waits for a connection, and the connection while its stream is open.
-// Loop thread only. The end is told exactly once: by the peer's answer, in place; by anything local (cancelled, deadline,
-// connection lost, never sent), posted, so that no caller is called back from within its own call.
+// Shared by whoever may cancel it, the channel while it waits for a connection, and the connection
+// while its stream is open. Loop thread only. The end is told exactly once: by the peer's answer,
+// in place; by anything local (cancelled, deadline, connection lost, never sent), posted, so that
+// no caller is called back from within its own call.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,8 @@ class ClientCall final : public H2Stream {
   const std::string& kept_method() const { return method_; }
   // Whether gRPC can carry the call's metadata.
   [[nodiscard]] absl::Status CheckSendable() const;
-  // `timeout` is what remains of the deadline; it and the call must live until the block has been submitted.
+  // `timeout` is what remains of the deadline; it and the call must live until the block has been
+  // submitted.
   void AppendHeaders(HeaderBlock& block, const TimeoutText& timeout) const;
 
   // Streaming only.

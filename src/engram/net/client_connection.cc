@@ -52,10 +52,11 @@ void ClientConnection::Submit(ClientCall& call, std::string_view method) {
   block.AddRepeated(":authority", authority_);
   call.AppendHeaders(block, timeout);
   const nghttp2_data_provider provider = DataProviderOf(call);
-  const int32_t id = nghttp2_submit_request(session(), nullptr, block.data(), block.size(), &provider,
-                                            static_cast<H2Stream*>(&call));
+  const int32_t id = nghttp2_submit_request(session(), nullptr, block.data(), block.size(),
+                                            &provider, static_cast<H2Stream*>(&call));
   if (id < 0) {
-    return call.EndLocally(MakeError(ErrorCode::kInternal, nghttp2_strerror(id)), Delivery::kNotSent);
+    return call.EndLocally(MakeError(ErrorCode::kInternal, nghttp2_strerror(id)),
+                           Delivery::kNotSent);
   }
   AddStream(call, id);
   WatchDeadline(call.deadline());
@@ -74,21 +75,22 @@ void ClientConnection::OnBytes(const uint8_t* data, size_t size) {
 
 void ClientConnection::OnFrame(const nghttp2_frame& frame) {
   if (frame.hd.type == NGHTTP2_GOAWAY) return OnGoaway(frame);
-  if (ready_ || frame.hd.type != NGHTTP2_SETTINGS || (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0) return;
+  if (ready_ || frame.hd.type != NGHTTP2_SETTINGS || (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0)
+    return;
   ready_ = true;
   AwaitSilence();
   if (owner_ != nullptr) owner_->OnReady(*this);
 }
 
 void ClientConnection::OnGoaway(const nghttp2_frame& frame) {
-  // nghttp2 has closed the streams that the peer has not begun (REFUSED_STREAM). Those that still wait for their turn
-  // will not get one.
+  // nghttp2 has closed the streams that the peer has not begun (REFUSED_STREAM). Those that still
+  // wait for their turn will not get one.
   std::vector<std::shared_ptr<H2Stream>> unopened;
   for (H2Stream& stream : streams()) {
     if (!HasOpened(stream.id())) unopened.push_back(stream.shared_from_this());
   }
-  const std::string message = fmt::format("the peer is going away ({})",
-                                          nghttp2_http2_strerror(frame.goaway.error_code));
+  const std::string message =
+      fmt::format("the peer is going away ({})", nghttp2_http2_strerror(frame.goaway.error_code));
   for (const auto& stream : unopened) {
     static_cast<ClientCall&>(*stream).EndLocally(MakeError(ErrorCode::kShuttingDown, message),
                                                  Delivery::kNotSent);
@@ -102,7 +104,8 @@ void ClientConnection::Retire() {
 }
 
 void ClientConnection::AwaitSilence() {
-  const Duration patience = ping_unanswered_ ? options_.keepalive_timeout : options_.keepalive_interval;
+  const Duration patience =
+      ping_unanswered_ ? options_.keepalive_timeout : options_.keepalive_interval;
   const TimePoint from = ping_unanswered_ ? EventLoop::Now() : last_received_;
   keepalive_.RunAt(from + patience, [this] { CheckSilence(); });
 }

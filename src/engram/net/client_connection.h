@@ -1,4 +1,5 @@
-// The client's end of one connection: submits calls, notices when the peer is ready, silent or going away.
+// The client's end of one connection: submits calls, notices when the peer is ready, silent or
+// going away.
 //
 // Held by its channel until it is lost, and by the waits on its socket. Loop thread only.
 #pragma once

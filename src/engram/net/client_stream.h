@@ -19,7 +19,9 @@ class ClientStream final : public Channel::Stream {
   }
 
   bool Send(std::string message) override { return call_->SendMessage(std::move(message)); }
-  void OnWritable(absl::AnyInvocable<void()> callback) override { call_->OnWritable(std::move(callback)); }
+  void OnWritable(absl::AnyInvocable<void()> callback) override {
+    call_->OnWritable(std::move(callback));
+  }
   void SendDone() override { call_->FinishSending(); }
   void Read(absl::AnyInvocable<void(std::optional<std::string>)> done) override {
     call_->Read(std::move(done));

@@ -6,7 +6,8 @@
 
 namespace engram::net {
 
-ConnectionPool::ConnectionPool(EventLoopGroup& loops, ChannelOptions options, size_t channels_per_node)
+ConnectionPool::ConnectionPool(EventLoopGroup& loops, ChannelOptions options,
+                               size_t channels_per_node)
     : loops_(loops), options_(options), channels_per_node_(channels_per_node) {
   for (size_t i = 0; i < loops.size(); ++i) nodes_.push_back(std::make_shared<NodeMap>());
 }

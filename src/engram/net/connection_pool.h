@@ -1,7 +1,8 @@
-// The channels to all nodes, a few per node, shared out over the loops so that no request changes threads.
+// The channels to all nodes, a few per node, shared out over the loops so that no request changes
+// threads.
 //
-// Every loop has a table of its own that only it touches: no locks. Channels open when first called and are used in
-// turn. Health reports come from Channel::state().
+// Every loop has a table of its own that only it touches: no locks. Channels open when first called
+// and are used in turn. Health reports come from Channel::state().
 #pragma once
 
 #include <cstddef>
@@ -18,16 +19,17 @@ namespace engram::net {
 
 class ConnectionPool {
  public:
-  // `loops` must outlive the pool. Each loop gets channels_per_node / loops channels to a node, and at least one.
-  // REQUIRES: channels_per_node >= 1.
+  // `loops` must outlive the pool. Each loop gets channels_per_node / loops channels to a node, and
+  // at least one. REQUIRES: channels_per_node >= 1.
   ConnectionPool(EventLoopGroup& loops, ChannelOptions options, size_t channels_per_node = 4);
   // REQUIRES: Close() was called, or the loops are stopped.
   ~ConnectionPool();
   ConnectionPool(const ConnectionPool&) = delete;
   ConnectionPool& operator=(const ConnectionPool&) = delete;
 
-  // The next channel of loop `loop_index` to `address`; on that loop's thread only. The reference lives until the address is removed
-  // on this loop, which no other thread does while a task of this loop runs.
+  // The next channel of loop `loop_index` to `address`; on that loop's thread only. The reference
+  // lives until the address is removed on this loop, which no other thread does while a task of
+  // this loop runs.
   const std::shared_ptr<Channel>& Get(size_t loop_index, std::string_view address);
 
   // Ends the channels to `address` on all loops, and their calls with UNAVAILABLE. Any thread.

@@ -14,12 +14,13 @@ using Tcp = boost::asio::ip::tcp;
 
 namespace {
 
-// TCP lets a socket that dials a free port of its own host reach itself, when the kernel happens to give it that very port.
+// TCP lets a socket that dials a free port of its own host reach itself, when the kernel happens to
+// give it that very port.
 bool IsSelfConnected(const Socket& socket) {
   boost::system::error_code local_error;
   boost::system::error_code remote_error;
-  return socket.local_endpoint(local_error) == socket.remote_endpoint(remote_error) && !local_error &&
-         !remote_error;
+  return socket.local_endpoint(local_error) == socket.remote_endpoint(remote_error) &&
+         !local_error && !remote_error;
 }
 
 }  // namespace
@@ -46,11 +47,13 @@ void Connector::Resolve(const Endpoint& endpoint) {
     addresses_.emplace_back(numeric, endpoint.port);
     return boost::asio::post(loop_.context(), [self = shared_from_this()] { self->TryNext(""); });
   }
-  timer_.RunAt(deadline_, [this] { Finish(absl::DeadlineExceededError("resolving took too long")); });
+  timer_.RunAt(deadline_,
+               [this] { Finish(absl::DeadlineExceededError("resolving took too long")); });
   resolver_.async_resolve(endpoint.host, std::to_string(endpoint.port),
                           [self = shared_from_this()](const boost::system::error_code& failure,
                                                       const Tcp::resolver::results_type& found) {
-                            for (const auto& entry : found) self->addresses_.push_back(entry.endpoint());
+                            for (const auto& entry : found)
+                              self->addresses_.push_back(entry.endpoint());
                             self->TryNext(failure.message());
                           });
 }
@@ -60,7 +63,8 @@ void Connector::TryNext(const std::string& last_error) {
   if (next_ == addresses_.size()) return Finish(absl::UnavailableError(last_error));
   const TimePoint now = EventLoop::Now();
   const Duration left = deadline_ - now;
-  if (left <= Duration::zero()) return Finish(absl::DeadlineExceededError("connecting took too long"));
+  if (left <= Duration::zero())
+    return Finish(absl::DeadlineExceededError("connecting took too long"));
   const size_t attempt = next_++;
   const auto untried = static_cast<int64_t>(addresses_.size() - attempt);
   timer_.RunAt(now + left / untried, [this] {
@@ -70,8 +74,10 @@ void Connector::TryNext(const std::string& last_error) {
   socket_.emplace(loop_.context());
   socket_->async_connect(addresses_[attempt],
                          [self = shared_from_this()](const boost::system::error_code& error) {
-                           if (!error && IsSelfConnected(*self->socket_)) return self->TryNext("connection refused");
-                           if (!error && self->done_) return self->Finish(*std::move(self->socket_));
+                           if (!error && IsSelfConnected(*self->socket_))
+                             return self->TryNext("connection refused");
+                           if (!error && self->done_)
+                             return self->Finish(*std::move(self->socket_));
                            const bool timed_out = error == boost::asio::error::operation_aborted;
                            self->TryNext(timed_out ? "connecting took too long" : error.message());
                          });
@@ -82,7 +88,8 @@ void Connector::Finish(absl::StatusOr<Socket> result) {
   timer_.Cancel();
   if (!result.ok()) {
     const std::string reason(result.status().message());
-    result = MakeError(ErrorCode::kConnectionFailed, fmt::format("cannot connect to {}: {}", name_, reason));
+    result = MakeError(ErrorCode::kConnectionFailed,
+                       fmt::format("cannot connect to {}: {}", name_, reason));
   }
   std::exchange(done_, nullptr)(std::move(result));
 }

@@ -1,5 +1,5 @@
-// Opens a TCP connection to one endpoint: each address that its name resolves to in turn, the time shared out among them,
-// so that one black-holed address does not use it all up.
+// Opens a TCP connection to one endpoint: each address that its name resolves to in turn, the time
+// shared out among them, so that one black-holed address does not use it all up.
 //
 // Kept alive by its own waits until `done` was called or Cancel(). Loop thread only.
 #pragma once
@@ -23,8 +23,8 @@ class Connector : public std::enable_shared_from_this<Connector> {
   // Errors are ConnectionFailed, and say what the last address answered.
   using Done = absl::AnyInvocable<void(absl::StatusOr<Socket>)>;
 
-  static std::shared_ptr<Connector> Start(EventLoop& loop, const Endpoint& endpoint, TimePoint deadline,
-                                          Done done);
+  static std::shared_ptr<Connector> Start(EventLoop& loop, const Endpoint& endpoint,
+                                          TimePoint deadline, Done done);
   // `done` is not called any more.
   void Cancel();
 

@@ -1,6 +1,8 @@
-// What one event loop has done on the wire, for metrics and for tests that hold promises such as "one copy in, one out".
+// What one event loop has done on the wire, for metrics and for tests that hold promises such as
+// "one copy in, one out".
 //
-// Each loop owns one Counters and is its only writer; any thread may read. Sum over the loops for the whole process.
+// Each loop owns one Counters and is its only writer; any thread may read. Sum over the loops for
+// the whole process.
 #pragma once
 
 #include <atomic>
@@ -21,8 +23,8 @@ class Counter {
 };
 
 struct Counters {
-  // Every byte of a message is counted once per copy: from the receive buffer into the message, and from the message
-  // into the output buffer. There are no other copies.
+  // Every byte of a message is counted once per copy: from the receive buffer into the message, and
+  // from the message into the output buffer. There are no other copies.
   Counter messages_received;
   Counter message_bytes_received;
   Counter messages_sent;
@@ -38,8 +40,8 @@ struct Counters {
   Counter connections_unfinished;  // preface_timeout
   Counter connections_flooding;    // resets, pings, settings: ended with ENHANCE_YOUR_CALM
   Counter header_lists_refused;    // header_bytes_max, metadata_bytes_max
-  Counter messages_refused;        // message_bytes_max, malformed or compressed ones; client side too
-  Counter requests_refused;        // unknown method, not POST, not gRPC
+  Counter messages_refused;  // message_bytes_max, malformed or compressed ones; client side too
+  Counter requests_refused;  // unknown method, not POST, not gRPC
 
   // Channel side.
   Counter connects;

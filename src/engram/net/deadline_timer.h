@@ -1,8 +1,9 @@
 // One timer over the deadlines of many calls.
 //
-// Calls mostly end long before their deadline, so a timer of its own per call would be set and cancelled for nothing. This
-// one is set to the earliest deadline it was told of; when it fires, the owner looks through its calls, ends those that are
-// due, and returns the earliest of the rest. With calls of similar time-outs that is one look per time-out, not per call.
+// Calls mostly end long before their deadline, so a timer of its own per call would be set and
+// cancelled for nothing. This one is set to the earliest deadline it was told of; when it fires,
+// the owner looks through its calls, ends those that are due, and returns the earliest of the rest.
+// With calls of similar time-outs that is one look per time-out, not per call.
 //
 // Owned by the connection or channel whose calls it watches. Loop thread only.
 #pragma once

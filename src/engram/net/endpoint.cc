@@ -23,7 +23,8 @@ absl::StatusOr<Endpoint> ParseEndpoint(std::string_view text) {
   }
   Endpoint endpoint{std::string(host), 0};
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
-  if (host.empty() || error != std::errc() || end != port.data() + port.size() || endpoint.port == 0) {
+  if (host.empty() || error != std::errc() || end != port.data() + port.size() ||
+      endpoint.port == 0) {
     return bad();
   }
   return endpoint;

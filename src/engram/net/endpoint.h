@@ -14,7 +14,8 @@ struct Endpoint {
   uint16_t port = 0;
 };
 
-// "node7:5000", "10.0.0.7:5000", "[fd00::7]:5000"; anything else is InvalidEndpoint. Pure, thread-safe.
+// "node7:5000", "10.0.0.7:5000", "[fd00::7]:5000"; anything else is InvalidEndpoint. Pure,
+// thread-safe.
 absl::StatusOr<Endpoint> ParseEndpoint(std::string_view text);
 
 }  // namespace engram::net::internal

@@ -15,7 +15,8 @@ absl::Status Plain(absl::StatusCode code, const std::string& message) {
 }  // namespace
 
 absl::Status StatusOfHttp(int http_status) {
-  const std::string message = fmt::format("the peer answered HTTP {} without grpc-status", http_status);
+  const std::string message =
+      fmt::format("the peer answered HTTP {} without grpc-status", http_status);
   switch (http_status) {
     case 400:
       return MakeError(ErrorCode::kInternal, message);

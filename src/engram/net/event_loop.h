@@ -1,8 +1,9 @@
-// One thread that runs everything of its connections to completion: sockets, timers, tasks posted by others.
+// One thread that runs everything of its connections to completion: sockets, timers, tasks posted
+// by others.
 //
-// EventLoop owns its io_context and, between Start() and Stop(), its thread. Post() and Stop() may be called from any thread;
-// everything else, and every call-back of net/, runs on the loop's own thread. EventLoopGroup owns one loop per core; all
-// loops outlive whatever is attached to them.
+// EventLoop owns its io_context and, between Start() and Stop(), its thread. Post() and Stop() may
+// be called from any thread; everything else, and every call-back of net/, runs on the loop's own
+// thread. EventLoopGroup owns one loop per core; all loops outlive whatever is attached to them.
 #pragma once
 
 #include <atomic>
@@ -34,10 +35,12 @@ class EventLoop {
 
   // Starts the thread. REQUIRES: not started.
   void Start();
-  // Lets the running task end, then joins the thread. Tasks still queued are destroyed with the loop, not run.
+  // Lets the running task end, then joins the thread. Tasks still queued are destroyed with the
+  // loop, not run.
   void Stop();
 
-  // Any thread. Tasks posted by one thread run in the order they were posted. After Stop() a task is destroyed at once.
+  // Any thread. Tasks posted by one thread run in the order they were posted. After Stop() a task
+  // is destroyed at once.
   void Post(Task task);
 
   bool InLoop() const;
@@ -54,7 +57,8 @@ class EventLoop {
 
    private:
     struct Impl;
-    std::shared_ptr<Impl> impl_;  // shared with the shot under way, which may be queued when the timer dies
+    std::shared_ptr<Impl>
+        impl_;  // shared with the shot under way, which may be queued when the timer dies
   };
 
   // The clock of everything in net/.
@@ -69,7 +73,8 @@ class EventLoop {
 
  private:
   Counters counters_;
-  // Outlives the context: tasks that are destroyed with it may still mark their connection as having something to send.
+  // Outlives the context: tasks that are destroyed with it may still mark their connection as
+  // having something to send.
   std::unique_ptr<internal::LoopIo> io_;
   boost::asio::io_context context_{1};
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;

@@ -1,9 +1,10 @@
 // Tells a hostile peer from a busy one by counting what costs it nothing and us something.
 //
-// The intuition: resets of calls are normal (a hedged read is cancelled, a deadline passes), so a count alone would cut off
-// a busy node that serves many. An attacker opens streams only to reset them ("rapid reset", CVE-2023-44487): then
-// resets are both many and at least half of everything begun. Pings, settings and empty frames serve a connection, not calls:
-// for them an absolute bound will do. Counts start anew with each window of 10 s. Pure; `now` is passed in.
+// The intuition: resets of calls are normal (a hedged read is cancelled, a deadline passes), so a
+// count alone would cut off a busy node that serves many. An attacker opens streams only to reset
+// them ("rapid reset", CVE-2023-44487): then resets are both many and at least half of everything
+// begun. Pings, settings and empty frames serve a connection, not calls: for them an absolute bound
+// will do. Counts start anew with each window of 10 s. Pure; `now` is passed in.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 namespace engram::net::internal {
 
 struct FloodLimits {
-  uint32_t resets_max = 1000;           // per window, unless they are less than half of the calls begun
+  uint32_t resets_max = 1000;  // per window, unless they are less than half of the calls begun
   uint32_t control_frames_max = 10'000;  // per window
 };
 

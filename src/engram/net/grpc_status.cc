@@ -42,7 +42,8 @@ v1::ErrorDetail ToProto(const absl::Status& status) {
   if (detail.retry_after > Duration::zero()) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(detail.retry_after);
     proto.mutable_retry_after()->set_seconds(seconds.count());
-    proto.mutable_retry_after()->set_nanos(static_cast<int32_t>((detail.retry_after - seconds).count()));
+    proto.mutable_retry_after()->set_nanos(
+        static_cast<int32_t>((detail.retry_after - seconds).count()));
   }
   if (auto assignment = PayloadOf<v1::Assignment>(status, kAssignmentPayload)) {
     *proto.mutable_assignment() = *std::move(assignment);
@@ -117,7 +118,8 @@ std::string PercentDecode(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     unsigned value = 0;
     if (text[i] == '%' && i + 2 < text.size() &&
-        std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3) {
+        std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr ==
+            text.data() + i + 3) {
       out += static_cast<char>(value);
       i += 2;
     } else {

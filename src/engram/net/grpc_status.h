@@ -1,7 +1,9 @@
-// absl::Status <-> what gRPC sends at the end of a call: grpc-status, grpc-message, grpc-status-details-bin.
+// absl::Status <-> what gRPC sends at the end of a call: grpc-status, grpc-message,
+// grpc-status-details-bin.
 //
-// The details are an engram.v1.StatusDetails (wire-compatible with google.rpc.Status) with one engram.v1.ErrorDetail, made
-// from the ErrorDetail of base/error.h and the two payloads below. Pure functions, thread-safe.
+// The details are an engram.v1.StatusDetails (wire-compatible with google.rpc.Status) with one
+// engram.v1.ErrorDetail, made from the ErrorDetail of base/error.h and the two payloads below. Pure
+// functions, thread-safe.
 #pragma once
 
 #include <string>
@@ -15,18 +17,21 @@ namespace engram::net {
 inline constexpr char kAssignmentPayload[] = "engram/assignment";  // engram.v1.Assignment
 inline constexpr char kAttemptsPayload[] = "engram/attempts";      // engram.v1.RouteTrace
 
-// Values of grpc-message: everything but printable ASCII, and '%', becomes %XX. Decoding leaves what is malformed as it is.
+// Values of grpc-message: everything but printable ASCII, and '%', becomes %XX. Decoding leaves
+// what is malformed as it is.
 std::string PercentEncode(std::string_view text);
 std::string PercentDecode(std::string_view text);
 
 // The raw value of grpc-status-details-bin; empty for a status without payloads.
 std::string EncodeDetails(const absl::Status& status);
 
-// The inverse: `code` is the number in grpc-status, `message` the decoded grpc-message, `details` the raw value (or "").
-// Details that do not parse are ignored, numbers that gRPC does not define become UNKNOWN.
+// The inverse: `code` is the number in grpc-status, `message` the decoded grpc-message, `details`
+// the raw value (or ""). Details that do not parse are ignored, numbers that gRPC does not define
+// become UNKNOWN.
 absl::Status DecodeStatus(int code, std::string_view message, std::string_view details);
 
-// What gRPC makes of a reply without grpc-status ("HTTP to gRPC Status Code Mapping") and of a stream error
+// What gRPC makes of a reply without grpc-status ("HTTP to gRPC Status Code Mapping") and of a
+// stream error
 // ("HTTP2 Transport Mapping"). `http2_error` is the code of RST_STREAM.
 absl::Status StatusOfHttp(int http_status);
 absl::Status StatusOfStreamError(uint32_t http2_error);

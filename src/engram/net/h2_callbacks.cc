@@ -16,7 +16,8 @@ H2Connection& ConnectionOf(void* user_data) { return *static_cast<H2Connection*>
 
 }  // namespace
 
-// A call-back that finds the connection closed stops nghttp2: whoever closed it no longer expects to be called.
+// A call-back that finds the connection closed stops nghttp2: whoever closed it no longer expects
+// to be called.
 struct H2Callbacks {
   static int Verdict(const H2Connection& connection) {
     return connection.closed() ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
@@ -103,7 +104,7 @@ nghttp2_data_provider DataProviderOf(H2Stream& stream) {
 }
 
 const nghttp2_session_callbacks* SessionCallbacks() {
-  static const nghttp2_session_callbacks* const callbacks = [] {
+  static const nghttp2_session_callbacks* const kCallbacks = [] {
     nghttp2_session_callbacks* c = nullptr;
     nghttp2_session_callbacks_new(&c);
     nghttp2_session_callbacks_set_on_begin_headers_callback(c, H2Callbacks::OnBeginHeaders);
@@ -115,11 +116,11 @@ const nghttp2_session_callbacks* SessionCallbacks() {
     nghttp2_session_callbacks_set_send_data_callback(c, H2Callbacks::SendData);
     return c;
   }();
-  return callbacks;
+  return kCallbacks;
 }
 
 const nghttp2_option* SessionOptions() {
-  static const nghttp2_option* const options = [] {
+  static const nghttp2_option* const kOptions = [] {
     constexpr uint64_t kUnlimited = 1u << 30;
     nghttp2_option* o = nullptr;
     nghttp2_option_new(&o);
@@ -127,11 +128,12 @@ const nghttp2_option* SessionOptions() {
     nghttp2_option_set_no_closed_streams(o, 1);
     nghttp2_option_set_max_outbound_ack(o, 1000);
     nghttp2_option_set_max_settings(o, 32);
-    // FloodGuard decides on resets: it tells attackers from busy peers, the library's bucket does not.
+    // FloodGuard decides on resets: it tells attackers from busy peers, the library's bucket does
+    // not.
     nghttp2_option_set_stream_reset_rate_limit(o, kUnlimited, kUnlimited);
     return o;
   }();
-  return options;
+  return kOptions;
 }
 
 }  // namespace engram::net::internal

@@ -15,7 +15,8 @@ H2Connection::H2Connection(EventLoop& loop, Socket socket, Side side)
     : Transport(loop, std::move(socket),
                 side == Side::kServer ? WhenBlocked::kStopReading : WhenBlocked::kKeepReading),
       deadlines_(loop, [this](TimePoint now) { ExpireStreams(now); }) {
-  const auto make = side == Side::kServer ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
+  const auto make =
+      side == Side::kServer ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
   make(&session_, SessionCallbacks(), this, SessionOptions());
 }
 

@@ -1,8 +1,8 @@
 // An HTTP/2 connection: nghttp2's session between a Transport and the H2Streams of its calls.
 //
-// Framing, HPACK, settings and flow-control windows are the library's; this class moves bytes, finds the stream that
-// an event belongs to, and ends what breaks the rules. ServerConnection and ClientConnection add what differs.
-// Loop thread only.
+// Framing, HPACK, settings and flow-control windows are the library's; this class moves bytes,
+// finds the stream that an event belongs to, and ends what breaks the rules. ServerConnection and
+// ClientConnection add what differs. Loop thread only.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -22,9 +22,9 @@ class H2Connection : public Transport {
  public:
   enum class Side : uint8_t { kServer, kClient };
 
-  // Per stream and for the whole connection. The second is the bound on what one connection can make us hold of streams that nobody
-  // reads. nghttp2 gives back what was acknowledged in halves of the window, so half as many such streams, 32, leave the others
-  // of the connection unharmed.
+  // Per stream and for the whole connection. The second is the bound on what one connection can
+  // make us hold of streams that nobody reads. nghttp2 gives back what was acknowledged in halves
+  // of the window, so half as many such streams, 32, leave the others of the connection unharmed.
   static constexpr uint32_t kStreamWindowBytes = 1u << 20;
   static constexpr int32_t kConnectionWindowBytes = 64 << 20;
 

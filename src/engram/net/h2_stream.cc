@@ -111,10 +111,12 @@ void H2Stream::TakeMessage() {
 
 absl::Status H2Stream::DescribeBadMessage() const {
   if (reader_.state() == MessageReader::State::kTooLarge) {
-    return InvalidArgument("message", fmt::format("the message has {} bytes, the limit is {}",
-                                                  reader_.announced(), reader_.message_bytes_max()));
+    return InvalidArgument(
+        "message", fmt::format("the message has {} bytes, the limit is {}", reader_.announced(),
+                               reader_.message_bytes_max()));
   }
-  return MakeError(ErrorCode::kUnimplemented, "the message is compressed; only identity is accepted");
+  return MakeError(ErrorCode::kUnimplemented,
+                   "the message is compressed; only identity is accepted");
 }
 
 void H2Stream::FailMessage(absl::Status status) {
@@ -126,7 +128,8 @@ void H2Stream::FailMessage(absl::Status status) {
 void H2Stream::OnInputEnd() {
   if (input_ended_) return;
   input_ended_ = true;
-  if (!discarding_ && !reader_.at_boundary() && reader_.state() != MessageReader::State::kComplete) {
+  if (!discarding_ && !reader_.at_boundary() &&
+      reader_.state() != MessageReader::State::kComplete) {
     return FailMessage(InvalidArgument("message", "the stream ends within a message"));
   }
   const std::shared_ptr<H2Stream> self = shared_from_this();
@@ -137,7 +140,8 @@ void H2Stream::OnInputEnd() {
 void H2Stream::Read(ReadDone done) {
   if (discarding_) return;
   read_done_ = std::move(done);
-  // From within a call-back of Deliver() its loop goes on; elsewhere the caller must not be called back at once.
+  // From within a call-back of Deliver() its loop goes on; elsewhere the caller must not be called
+  // back at once.
   if (!delivering_) DeliverSoon();
 }
 

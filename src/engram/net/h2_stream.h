@@ -1,11 +1,14 @@
-// One HTTP/2 stream that carries gRPC messages, as both sides need it: messages in and out, flow control, half-close.
+// One HTTP/2 stream that carries gRPC messages, as both sides need it: messages in and out, flow
+// control, half-close.
 //
-// Owned by its connection from begin to close (Attach/OnClosed), and besides by whoever handles the call. What headers mean and
-// how a call ends is up to the two sides (ServerStreamState, ClientCall). Loop thread only.
+// Owned by its connection from begin to close (Attach/OnClosed), and besides by whoever handles the
+// call. What headers mean and how a call ends is up to the two sides (ServerStreamState,
+// ClientCall). Loop thread only.
 //
-// Flow control as back-pressure: the bytes of a unary body are acknowledged as they arrive, their number is bounded by
-// the message's. In a streaming call bytes are acknowledged when their message is read, so a handler that does not read makes
-// its sender wait; only the message that a Read waits for is acknowledged while it arrives, since it may be larger than the window.
+// Flow control as back-pressure: the bytes of a unary body are acknowledged as they arrive, their
+// number is bounded by the message's. In a streaming call bytes are acknowledged when their message
+// is read, so a handler that does not read makes its sender wait; only the message that a Read
+// waits for is acknowledged while it arrives, since it may be larger than the window.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
@@ -74,7 +77,8 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   // The deadline has passed.
   virtual void OnDeadline() = 0;
 
-  // Between nghttp2 and the queue: how many bytes may go into the next DATA frame, and copying them.
+  // Between nghttp2 and the queue: how many bytes may go into the next DATA frame, and copying
+  // them.
   struct Source {
     size_t bytes;
     bool deferred;  // nothing at present
@@ -82,7 +86,8 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   };
   Source NextData(size_t bytes_max);
   void CopyData(std::string& out, size_t bytes);
-  // Everything has been sent: the server submits its trailers here. True: the stream stays open for them.
+  // Everything has been sent: the server submits its trailers here. True: the stream stays open for
+  // them.
   virtual bool OnSendEnd() { return false; }
 
  protected:
@@ -102,7 +107,8 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   void EndSend();
   // Wakes the sending side after EndSend or Enqueue.
   void Resume();
-  // From now on whatever arrives is acknowledged and dropped, and what waits to be read or sent is forgotten.
+  // From now on whatever arrives is acknowledged and dropped, and what waits to be read or sent is
+  // forgotten.
   void Discard();
   void DiscardUnsent() { queue_.Clear(); }
   // Drops the handler's call-backs; they may own what calls this.
@@ -143,7 +149,7 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   MessageReader reader_;
   SendQueue queue_;
   std::list<std::string> unread_;
-  size_t unread_bytes_ = 0;        // of unread_, as they were on the wire
+  size_t unread_bytes_ = 0;  // of unread_, as they were on the wire
   size_t unacknowledged_bytes_ = 0;
   ReadDone read_done_;
   Callback on_writable_;

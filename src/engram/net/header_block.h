@@ -1,6 +1,8 @@
-// A list of headers on its way into nghttp2, built without allocating for what is static or already held by the caller.
+// A list of headers on its way into nghttp2, built without allocating for what is static or already
+// held by the caller.
 //
-// Lives for one submit call, which copies it. Static text is referred to; text of the caller must live until the submit.
+// Lives for one submit call, which copies it. Static text is referred to; text of the caller must
+// live until the submit.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -21,7 +23,8 @@ class HeaderBlock {
   void AddStatic(std::string_view name, std::string_view value) {
     Push(name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE);
   }
-  // The same value again and again on this connection (":path", ":authority"): worth a place in the peer's table.
+  // The same value again and again on this connection (":path", ":authority"): worth a place in the
+  // peer's table.
   void AddRepeated(std::string_view static_name, std::string_view value) {
     Push(static_name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
   }

@@ -1,4 +1,5 @@
-// Peers that break the rules hurt nobody but themselves: after each, another client is served on another connection.
+// Peers that break the rules hurt nobody but themselves: after each, another client is served on
+// another connection.
 #include <netinet/in.h>
 
 #include "engram/base/error.h"
@@ -28,13 +29,14 @@ class HostilePeer : public testing::NetTest {
     EXPECT_EQ(Call(testing::kUnary, "another client").message, "another client");
   }
 
-  void Start(ServerOptions options = {}) {
+  void Start(const ServerOptions& options = {}) {
     StartServer(options);
     EXPECT_TRUE(Call(testing::kUnary, "x").status.ok());
     peer_.emplace(server_->port());
   }
   // Sends one call and returns the header block it is answered with, undecoded.
-  std::string AnswerTo(std::string_view method, std::string_view body, std::string_view content_type) {
+  std::string AnswerTo(std::string_view method, std::string_view body,
+                       std::string_view content_type) {
     peer_->Begin();
     peer_->Send(RequestHeaders(1, method, content_type));
     peer_->Send(Frame{testing::kData, testing::kEndStream, 1, std::string(body)});
@@ -206,7 +208,8 @@ TEST_F(HostilePeer, MoreStreamsThanAllowedAreRefused) {
   options.concurrent_streams_max = 10;
   Start(options);
   peer_->Begin();
-  for (uint32_t stream = 1; stream < 100; stream += 2) peer_->Send(RequestHeaders(stream, testing::kUnary));
+  for (uint32_t stream = 1; stream < 100; stream += 2)
+    peer_->Send(RequestHeaders(stream, testing::kUnary));
   EXPECT_TRUE(peer_->ReceiveType(testing::kRstStream).has_value());
 }
 
@@ -218,7 +221,8 @@ TEST_F(HostilePeer, RandomBytesAfterThePreface) {
     peer.Begin();
     peer.Send(RequestHeaders(1, testing::kUnary));
     std::string noise;
-    for (int i = 0; i < 300; ++i) noise += static_cast<char>((seed = seed * 1664525 + 1013904223) >> 24);
+    for (int i = 0; i < 300; ++i)
+      noise += static_cast<char>((seed = seed * 1664525 + 1013904223) >> 24);
     noise[0] = noise[1] = 0;  // a frame short enough to be taken
     peer.Send(noise);
   }

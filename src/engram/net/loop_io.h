@@ -1,6 +1,6 @@
-// What the connections of one loop share: the buffer they receive into, the buffer they send from, and the list of those
-// that have something to send. Connections are flushed together once per wake-up, so that everything that one wake-up
-// produced for a connection leaves in one write.
+// What the connections of one loop share: the buffer they receive into, the buffer they send from,
+// and the list of those that have something to send. Connections are flushed together once per
+// wake-up, so that everything that one wake-up produced for a connection leaves in one write.
 //
 // Owned by EventLoop; loop thread only.
 #pragma once

@@ -1,7 +1,8 @@
-// Cuts gRPC's length-prefixed messages out of a byte stream: one byte "compressed", four bytes length (big endian), body.
+// Cuts gRPC's length-prefixed messages out of a byte stream: one byte "compressed", four bytes
+// length (big endian), body.
 //
-// A pure machine: fed with whatever arrived, it stops after each message. Each body byte is copied exactly once, into a
-// string reserved for the announced length. Not thread-safe.
+// A pure machine: fed with whatever arrived, it stops after each message. Each body byte is copied
+// exactly once, into a string reserved for the announced length. Not thread-safe.
 #pragma once
 
 #include <array>

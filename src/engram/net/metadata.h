@@ -1,7 +1,8 @@
-// gRPC metadata: headers and trailers apart from those that the wire itself uses (":path", "te", "grpc-*", "content-type").
+// gRPC metadata: headers and trailers apart from those that the wire itself uses (":path", "te",
+// "grpc-*", "content-type").
 //
-// Names are lower case. Values of names ending in "-bin" are held decoded (raw bytes); the wire does the base64.
-// A plain value type, searched linearly: calls carry a handful.
+// Names are lower case. Values of names ending in "-bin" are held decoded (raw bytes); the wire
+// does the base64. A plain value type, searched linearly: calls carry a handful.
 #pragma once
 
 #include <optional>

@@ -12,7 +12,7 @@ namespace engram::net::internal {
 namespace {
 
 constexpr std::array<std::string_view, 9> kReserved = {
-    "te",   "content-type",   "content-length",    "user-agent", "connection",
+    "te",   "content-type",    "content-length",    "user-agent", "connection",
     "host", "accept-encoding", "transfer-encoding", "upgrade"};
 
 bool IsNameChar(char c) {
@@ -62,9 +62,10 @@ bool IsSendable(std::string_view name, std::string_view value) {
 absl::Status CheckSendable(const Metadata& metadata) {
   for (const MetadataEntry& entry : metadata.entries()) {
     if (IsSendable(entry.name, entry.value)) continue;
-    return InvalidArgument("metadata", fmt::format("the metadata \"{}\" cannot be sent: its name is not "
-                                                   "allowed or its value is not printable ASCII",
-                                                   entry.name));
+    return InvalidArgument("metadata",
+                           fmt::format("the metadata \"{}\" cannot be sent: its name is not "
+                                       "allowed or its value is not printable ASCII",
+                                       entry.name));
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,5 @@
-// Which handler serves which path. Filled before the server starts, then shared by all loops without locks: the handlers are
-// called from all of them at once.
+// Which handler serves which path. Filled before the server starts, then shared by all loops
+// without locks: the handlers are called from all of them at once.
 #pragma once
 
 #include <string>

@@ -46,7 +46,8 @@ void RequestHead::AddMetadata(std::string_view name, std::string_view value) {
 }
 
 int RequestHead::HttpStatus() const {
-  // What was cut off for its size is answered as gRPC: the headers that would tell may be among what was not kept.
+  // What was cut off for its size is answered as gRPC: the headers that would tell may be among
+  // what was not kept.
   if (too_large()) return 200;
   if (!is_post_) return 405;
   return is_grpc_ ? 200 : 415;
@@ -54,8 +55,9 @@ int RequestHead::HttpStatus() const {
 
 absl::Status RequestHead::Verdict() const {
   if (header_bytes_ > limits_.header_bytes_max) {
-    return MakeError(ErrorCode::kOverloaded,
-                     fmt::format("the request's headers have more than {} bytes", limits_.header_bytes_max));
+    return MakeError(
+        ErrorCode::kOverloaded,
+        fmt::format("the request's headers have more than {} bytes", limits_.header_bytes_max));
   }
   if (metadata_too_large()) {
     return InvalidArgument(

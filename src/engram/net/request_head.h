@@ -30,7 +30,9 @@ class RequestHead {
   // OK, or the error to answer with. REQUIRES: HttpStatus() == 200.
   absl::Status Verdict() const;
   // True when a bound of HeadLimits was hit.
-  bool too_large() const { return header_bytes_ > limits_.header_bytes_max || metadata_too_large(); }
+  bool too_large() const {
+    return header_bytes_ > limits_.header_bytes_max || metadata_too_large();
+  }
 
   Method* method() const { return method_; }
   Duration timeout() const { return timeout_; }  // Duration::max(): none

@@ -1,5 +1,6 @@
-// Reads what a peer answers around its messages: HTTP status, metadata, and the status of the call, which comes in the trailers
-// or, when there is no message, in the only header list ("trailers-only").
+// Reads what a peer answers around its messages: HTTP status, metadata, and the status of the call,
+// which comes in the trailers or, when there is no message, in the only header list
+// ("trailers-only").
 //
 // A pure machine: Add() each header, EndList() after each list, then ask. Not thread-safe.
 #pragma once

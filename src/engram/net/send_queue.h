@@ -1,7 +1,8 @@
 // The messages of one stream that wait to be sent, framed for gRPC as they leave.
 //
-// A plain value type: the connection asks for a number of bytes and they are copied once, from the message into the
-// output buffer. A single message (every unary call) needs no allocation here. Not thread-safe.
+// A plain value type: the connection asks for a number of bytes and they are copied once, from the
+// message into the output buffer. A single message (every unary call) needs no allocation here. Not
+// thread-safe.
 #pragma once
 
 #include <array>
@@ -23,7 +24,8 @@ class SendQueue {
   void Push(std::string message);
   // Bytes that wait, prefixes included.
   size_t unsent() const { return unsent_; }
-  // Appends the next `n` bytes to `out`. Returns how many messages that completed. REQUIRES: n <= unsent().
+  // Appends the next `n` bytes to `out`. Returns how many messages that completed. REQUIRES: n <=
+  // unsent().
   size_t CopyTo(std::string& out, size_t n);
   // The message under way or, with kKeep, sent last; nothing is left to send.
   std::string TakeLast();

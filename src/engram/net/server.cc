@@ -34,8 +34,9 @@ std::string AddressOf(const internal::Socket& socket) {
   return fmt::format("{}:{}", host, endpoint.port());
 }
 
-// How many things of the server live on the loops: open connections, and the acceptor. Drain() waits for zero. Any thread.
-// With the standard's mutex: ThreadSanitizer cannot look into Abseil's, and this is no hot path.
+// How many things of the server live on the loops: open connections, and the acceptor. Drain()
+// waits for zero. Any thread. With the standard's mutex: ThreadSanitizer cannot look into Abseil's,
+// and this is no hot path.
 class LiveCount {
  public:
   void Increment() {
@@ -73,9 +74,10 @@ struct Server::Impl {
       : loops(l),
         options(std::move(o)),
         connections(l.size()),
-        acceptor(std::make_shared<internal::Acceptor>(l, [this](size_t index, internal::Socket socket) {
-          Accepted(index, std::move(socket));
-        })) {}
+        acceptor(
+            std::make_shared<internal::Acceptor>(l, [this](size_t index, internal::Socket socket) {
+              Accepted(index, std::move(socket));
+            })) {}
 
   void Accepted(size_t loop_index, internal::Socket socket);
   void Serve(size_t loop_index, internal::Socket socket);
@@ -115,11 +117,11 @@ void Server::Impl::Accepted(size_t loop_index, internal::Socket socket) {
 void Server::Impl::Serve(size_t loop_index, internal::Socket socket) {
   boost::system::error_code ignored;
   socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
-  auto peer = std::make_shared<internal::PeerInfo>(internal::PeerInfo{
-      methods,
-      AddressOf(socket),
-      {options.message_bytes_max, options.stream_queue_bytes_max},
-      {options.header_bytes_max, options.metadata_bytes_max}});
+  auto peer = std::make_shared<internal::PeerInfo>(
+      internal::PeerInfo{methods,
+                         AddressOf(socket),
+                         {options.message_bytes_max, options.stream_queue_bytes_max},
+                         {options.header_bytes_max, options.metadata_bytes_max}});
   const internal::ConnectionLimits limits = {options.concurrent_streams_max,
                                              options.header_bytes_max,
                                              options.preface_timeout,

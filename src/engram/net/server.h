@@ -1,8 +1,10 @@
-// The gRPC server: accepts connections, speaks HTTP/2 on libnghttp2, hands each call to the handler of its method.
+// The gRPC server: accepts connections, speaks HTTP/2 on libnghttp2, hands each call to the handler
+// of its method.
 //
-// Connections are dealt out to the loops of an EventLoopGroup when accepted and stay there; a handler runs on its
-// connection's loop and must not block. A call may be finished from any thread (it is posted to its loop), the hot path is to
-// finish it on the loop. All bounds are in ServerOptions.
+// Connections are dealt out to the loops of an EventLoopGroup when accepted and stay there; a
+// handler runs on its connection's loop and must not block. A call may be finished from any thread
+// (it is posted to its loop), the hot path is to finish it on the loop. All bounds are in
+// ServerOptions.
 #pragma once
 
 #include <cstdint>
@@ -23,14 +25,17 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;  // 0: one that is free, see Server::port()
   size_t message_bytes_max = 4u << 20;
-  size_t header_bytes_max = 16u << 10;  // names and values of one header list
-  size_t metadata_bytes_max = 8u << 10;  // names and values of a request's metadata
+  size_t header_bytes_max = 16u << 10;     // names and values of one header list
+  size_t metadata_bytes_max = 8u << 10;    // names and values of a request's metadata
   uint32_t concurrent_streams_max = 1000;  // per connection
   size_t connections_max = 20'000;
-  size_t stream_queue_bytes_max = 1u << 20;  // unsent bytes of one streaming call before Send says "wait"
-  Duration preface_timeout = std::chrono::seconds(10);  // from the connection's beginning to its first frame
-  // Per connection and 10 s: calls that the peer resets, unless they are less than half of those it began; and pings,
-  // settings and the like. Beyond them the connection ends with ENHANCE_YOUR_CALM.
+  size_t stream_queue_bytes_max =
+      1u << 20;  // unsent bytes of one streaming call before Send says "wait"
+  Duration preface_timeout =
+      std::chrono::seconds(10);  // from the connection's beginning to its first frame
+  // Per connection and 10 s: calls that the peer resets, unless they are less than half of those it
+  // began; and pings, settings and the like. Beyond them the connection ends with
+  // ENHANCE_YOUR_CALM.
   uint32_t resets_max = 1000;
   uint32_t control_frames_max = 10'000;
 };
@@ -39,9 +44,11 @@ namespace internal {
 class ServerStreamState;
 }
 
-// One call as its handler sees it. A move-only handle: whoever holds it must end the call with Finish() or Reply(); if it is
-// dropped, the call ends with INTERNAL. Methods other than loop() are for the call's loop thread, except the ones that say "any
-// thread". When the peer has cancelled, or the deadline has passed (the peer is then told so by net/), everything sent is dropped silently.
+// One call as its handler sees it. A move-only handle: whoever holds it must end the call with
+// Finish() or Reply(); if it is dropped, the call ends with INTERNAL. Methods other than loop() are
+// for the call's loop thread, except the ones that say "any thread". When the peer has cancelled,
+// or the deadline has passed (the peer is then told so by net/), everything sent is dropped
+// silently.
 class ServerCall {
  public:
   explicit ServerCall(std::shared_ptr<internal::ServerStreamState> state);
@@ -49,32 +56,34 @@ class ServerCall {
   ServerCall& operator=(ServerCall&&) noexcept;
   ~ServerCall();
 
-  EventLoop& loop() const;                // any thread
-  std::string_view method() const;        // "/engram.v1.MemoryService/Get"
-  const Metadata& metadata() const;       // of the request; any thread (immutable)
-  TimePoint deadline() const;             // kNever if the client set none; any thread (immutable)
-  std::string_view peer() const;          // "host:port"
-  bool cancelled() const;                 // by the peer, its connection's end or the deadline; any thread
+  EventLoop& loop() const;           // any thread
+  std::string_view method() const;   // "/engram.v1.MemoryService/Get"
+  const Metadata& metadata() const;  // of the request; any thread (immutable)
+  TimePoint deadline() const;        // kNever if the client set none; any thread (immutable)
+  std::string_view peer() const;     // "host:port"
+  bool cancelled() const;  // by the peer, its connection's end or the deadline; any thread
 
   // Called once, on the loop, when cancelled() becomes true before the call is finished.
   void OnCancel(absl::AnyInvocable<void()> callback);
 
-  // One that gRPC cannot carry (reserved name, value not printable ASCII and name not "-bin") and what goes beyond 8 KiB
-  // in all is left out.
+  // One that gRPC cannot carry (reserved name, value not printable ASCII and name not "-bin") and
+  // what goes beyond 8 KiB in all is left out.
   void AddTrailer(std::string_view name, std::string_view value);
 
   // Unary and client-streaming: the one reply and OK, or an error. Any thread. Ends the call.
   void Reply(absl::StatusOr<std::string> message);
 
-  // Server- and bidirectional streaming. False: the peer reads slowly, more than stream_queue_bytes_max are unsent; wait for OnWritable.
+  // Server- and bidirectional streaming. False: the peer reads slowly, more than
+  // stream_queue_bytes_max are unsent; wait for OnWritable.
   bool Send(std::string message);
   void OnWritable(absl::AnyInvocable<void()> callback);
   // Ends the call. Any thread.
   void Finish(absl::Status status);
 
-  // Client- and bidirectional streaming: asks for the next message. `done` gets it, or nullopt when the client has sent its last.
-  // At most one Read at a time; bytes that are not asked for are not acknowledged to the peer (flow control), so a handler
-  // that does not read makes the sender wait. Never called after OnCancel's callback.
+  // Client- and bidirectional streaming: asks for the next message. `done` gets it, or nullopt when
+  // the client has sent its last. At most one Read at a time; bytes that are not asked for are not
+  // acknowledged to the peer (flow control), so a handler that does not read makes the sender wait.
+  // Never called after OnCancel's callback.
   void Read(absl::AnyInvocable<void(std::optional<std::string>)> done);
 
  private:
@@ -99,8 +108,8 @@ class Server {
   [[nodiscard]] absl::Status Start();
   uint16_t port() const;
 
-  // Stops accepting, sends GOAWAY, lets the calls in flight end until `deadline`, then closes what is left. Blocks; any thread but a
-  // loop's. Idempotent.
+  // Stops accepting, sends GOAWAY, lets the calls in flight end until `deadline`, then closes what
+  // is left. Blocks; any thread but a loop's. Idempotent.
   void Drain(TimePoint deadline);
 
  private:

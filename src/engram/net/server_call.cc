@@ -25,7 +25,8 @@ ServerCall::~ServerCall() {
   EventLoop& loop = state_->loop();
   const auto drop = [](internal::ServerStreamState& state) {
     if (state.ended()) return;
-    state.Finish(MakeError(ErrorCode::kInternal, "the call's handler gave it up without an answer"));
+    state.Finish(
+        MakeError(ErrorCode::kInternal, "the call's handler gave it up without an answer"));
   };
   if (loop.InLoop()) {
     drop(*state_);
@@ -41,7 +42,9 @@ TimePoint ServerCall::deadline() const { return state_->request_deadline(); }
 std::string_view ServerCall::peer() const { return state_->peer(); }
 bool ServerCall::cancelled() const { return state_->cancelled(); }
 
-void ServerCall::OnCancel(absl::AnyInvocable<void()> callback) { state_->OnCancel(std::move(callback)); }
+void ServerCall::OnCancel(absl::AnyInvocable<void()> callback) {
+  state_->OnCancel(std::move(callback));
+}
 
 void ServerCall::AddTrailer(std::string_view name, std::string_view value) {
   state_->AddTrailer(name, value);
@@ -53,14 +56,16 @@ void ServerCall::Reply(absl::StatusOr<std::string> message) {
   const std::shared_ptr<internal::ServerStreamState> state = state_;
   if (state->loop().InLoop()) return state->Reply(std::move(message));
   state->HandOver();
-  state->loop().Post([state, message = std::move(message)]() mutable { state->Reply(std::move(message)); });
+  state->loop().Post(
+      [state, message = std::move(message)]() mutable { state->Reply(std::move(message)); });
 }
 
 void ServerCall::Finish(absl::Status status) {
   const std::shared_ptr<internal::ServerStreamState> state = state_;
   if (state->loop().InLoop()) return state->Finish(std::move(status));
   state->HandOver();
-  state->loop().Post([state, status = std::move(status)]() mutable { state->Finish(std::move(status)); });
+  state->loop().Post(
+      [state, status = std::move(status)]() mutable { state->Finish(std::move(status)); });
 }
 
 bool ServerCall::Send(std::string message) { return state_->SendMessage(std::move(message)); }

@@ -17,7 +17,8 @@ bool IsDrainAck(const nghttp2_frame& frame) {
          std::memcmp(frame.ping.opaque_data, kDrainPing.data(), kDrainPing.size()) == 0;
 }
 
-// Frames that cost a peer nothing and do nothing for a call. An empty DATA frame is one, unless it ends the stream.
+// Frames that cost a peer nothing and do nothing for a call. An empty DATA frame is one, unless it
+// ends the stream.
 bool IsControl(const nghttp2_frame& frame) {
   switch (frame.hd.type) {
     case NGHTTP2_HEADERS:
@@ -60,7 +61,8 @@ void ServerConnection::Serve() {
 void ServerConnection::Drain() {
   if (draining_ || closed()) return;
   draining_ = true;
-  // In two steps, so that calls which are on their way while the peer does not know yet are still served.
+  // In two steps, so that calls which are on their way while the peer does not know yet are still
+  // served.
   nghttp2_submit_shutdown_notice(session());
   nghttp2_submit_ping(session(), NGHTTP2_FLAG_NONE, kDrainPing.data());
   FlushSoon();
@@ -68,8 +70,8 @@ void ServerConnection::Drain() {
 
 void ServerConnection::EndDrain() {
   nghttp2_submit_goaway(session(), NGHTTP2_FLAG_NONE,
-                        nghttp2_session_get_last_proc_stream_id(session()), NGHTTP2_NO_ERROR, nullptr,
-                        0);
+                        nghttp2_session_get_last_proc_stream_id(session()), NGHTTP2_NO_ERROR,
+                        nullptr, 0);
   FlushSoon();
 }
 

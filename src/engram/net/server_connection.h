@@ -1,6 +1,8 @@
-// The server's end of one client's connection: makes a ServerStreamState per request, cuts off peers that flood, drains.
+// The server's end of one client's connection: makes a ServerStreamState per request, cuts off
+// peers that flood, drains.
 //
-// Owned by the server's list of its loop, and kept alive by the waits on its socket. Loop thread only.
+// Owned by the server's list of its loop, and kept alive by the waits on its socket. Loop thread
+// only.
 #pragma once
 
 #include <memory>
@@ -32,7 +34,8 @@ class ServerConnection final : public H2Connection {
   // Tells the peer to go elsewhere with new calls; closes when those in flight have ended.
   void Drain();
 
-  // A call is answered before its request has come to an end: the rest is to be stopped once the answer is out.
+  // A call is answered before its request has come to an end: the rest is to be stopped once the
+  // answer is out.
   void ExpectEarlyEnd() { ++early_ends_; }
 
  protected:

@@ -16,7 +16,8 @@
 namespace engram::net::internal {
 namespace {
 
-// nghttp2 sends no header list of more than 64 KiB, and clients take less: together these stay below.
+// nghttp2 sends no header list of more than 64 KiB, and clients take less: together these stay
+// below.
 constexpr size_t kMessageBytesMax = 2048;  // as many as three times that when encoded
 constexpr size_t kDetailBytesMax = 4096;
 constexpr size_t kTrailerBytesMax = 8192;
@@ -70,7 +71,8 @@ void ServerStreamState::RefuseHead(absl::Status verdict) {
 void ServerStreamState::OnMessagesEnd() {
   if (begun_ || ended_) return;
   if (reader().state() != MessageReader::State::kComplete) {
-    return OnBadMessage(InvalidArgument("message", "a unary call carries one message, this has none"));
+    return OnBadMessage(
+        InvalidArgument("message", "a unary call carries one message, this has none"));
   }
   Begin();
 }
@@ -149,8 +151,9 @@ bool ServerStreamState::SendMessage(std::string message) {
 
 void ServerStreamState::Reply(absl::StatusOr<std::string> message) {
   if (ended_) return;
-  if (message.ok()) Enqueue(*std::move(message));
-  Finish(std::move(message).status());
+  if (!message.ok()) return Finish(std::move(message).status());
+  Enqueue(*std::move(message));
+  Finish(absl::OkStatus());
 }
 
 void ServerStreamState::Finish(absl::Status status) {
@@ -224,7 +227,8 @@ void ServerStreamState::AppendTrailers(HeaderBlock& block) const {
     const std::string message = Shortened(std::string(status_.message()));
     if (!message.empty()) block.AddOwned("grpc-message", PercentEncode(message));
     const std::string details = EncodeDetails(status_);
-    if (!details.empty() && details.size() <= kDetailBytesMax) block.AddOwned("grpc-status-details-bin", EncodeBinary(details));
+    if (!details.empty() && details.size() <= kDetailBytesMax)
+      block.AddOwned("grpc-status-details-bin", EncodeBinary(details));
   }
   block.AddMetadata(trailers_);
 }

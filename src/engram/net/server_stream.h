@@ -1,7 +1,8 @@
 // One call on the server: what stands between the HTTP/2 stream and the handler's ServerCall.
 //
-// Shared by the connection (until the stream is closed) and the ServerCall (until the handler lets go). Everything is for the
-// loop thread, except what is immutable after the request's headers and `cancelled`.
+// Shared by the connection (until the stream is closed) and the ServerCall (until the handler lets
+// go). Everything is for the loop thread, except what is immutable after the request's headers and
+// `cancelled`.
 #pragma once
 
 #include <atomic>
@@ -18,7 +19,8 @@ namespace engram::net::internal {
 
 class HeaderBlock;
 
-// What the calls of one connection have in common; outlives the connection while a handler holds a call.
+// What the calls of one connection have in common; outlives the connection while a handler holds a
+// call.
 struct PeerInfo {
   std::shared_ptr<MethodTable> methods;
   std::string address;

@@ -24,7 +24,8 @@ TEST_F(ServerTest, PortInUseIsSaidPlainly) {
   Server second(loops_, options);
   const absl::Status status = second.Start();
   EXPECT_EQ(CodeOf(status), ErrorCode::kInvalidEndpoint);
-  EXPECT_EQ(std::string(status.message()), "address " + address() + " is in use by another process");
+  EXPECT_EQ(std::string(status.message()),
+            "address " + address() + " is in use by another process");
 }
 
 TEST_F(ServerTest, PortCanBeUsedAgainAtOnce) {
@@ -51,7 +52,9 @@ TEST_F(ServerTest, HandlerMayAnswerFromAnotherThread) {
 }
 
 TEST_F(ServerTest, DroppedCallIsInternal) {
-  StartServer({}, [](Server& server) { server.AddUnary("/test/Drop", [](ServerCall, std::string) {}); });
+  StartServer({}, [](Server& server) {
+    server.AddUnary("/test/Drop", [](const ServerCall&, const std::string&) {});
+  });
   EXPECT_EQ(Call("/test/Drop", "x").status.code(), absl::StatusCode::kInternal);
 }
 
@@ -60,7 +63,7 @@ TEST_F(ServerTest, HandlerSeesDeadlineMethodAndPeer) {
   std::string method;
   std::string peer;
   StartServer({}, [&](Server& server) {
-    server.AddUnary("/test/See", [&](ServerCall call, std::string) {
+    server.AddUnary("/test/See", [&](ServerCall call, const std::string&) {
       deadline = call.deadline();
       method = call.method();
       peer = call.peer();
@@ -82,7 +85,7 @@ TEST_F(ServerTest, HandlerIsToldOnceWhenTheClientCancels) {
   std::atomic<int> cancelled = 0;
   std::optional<ServerCall> held;
   StartServer({}, [&](Server& server) {
-    server.AddUnary("/test/Hold", [&](ServerCall call, std::string) {
+    server.AddUnary("/test/Hold", [&](ServerCall call, const std::string&) {
       held = std::move(call);
       held->OnCancel([&] { ++cancelled; });
     });
@@ -104,15 +107,15 @@ TEST_F(ServerTest, HandlerIsToldOnceWhenTheClientCancels) {
 TEST_F(ServerTest, DrainLetsCallsEndAndTakesNoNewOnes) {
   std::optional<ServerCall> held;
   StartServer({}, [&](Server& server) {
-    server.AddUnary("/test/Hold", [&](ServerCall call, std::string) { held = std::move(call); });
+    server.AddUnary("/test/Hold",
+                    [&](ServerCall call, const std::string&) { held = std::move(call); });
   });
   PendingCall call = Begin("/test/Hold", "x");
   ASSERT_TRUE(Eventually([&] { return Count(&Counters::calls_begun) == 1; }));
 
   std::thread drain([&] { server_->Drain(In(testing::kPatience)); });
-  ASSERT_TRUE(Eventually([&] {
-    return RunOn(loop(), [&] { return channel_->state(); }) != Channel::State::kReady;
-  }));
+  ASSERT_TRUE(Eventually(
+      [&] { return RunOn(loop(), [&] { return channel_->state(); }) != Channel::State::kReady; }));
   const CallResult refused = Call(testing::kUnary, "new");
   EXPECT_EQ(refused.delivery, Delivery::kNotSent);
   EXPECT_EQ(refused.status.code(), absl::StatusCode::kUnavailable);
@@ -163,7 +166,7 @@ TEST_F(ServerTest, TooMuchMetadataIsRefusedAndTheConnectionSurvives) {
 
 TEST_F(ServerTest, EndlessErrorTextIsShortened) {
   StartServer({}, [](Server& server) {
-    server.AddUnary("/test/Wordy", [](ServerCall call, std::string) {
+    server.AddUnary("/test/Wordy", [](ServerCall call, const std::string&) {
       std::string words = "x";
       for (int i = 0; i < 100'000; ++i) words += "\u00e4";
       call.AddTrailer("big", std::string(100'000, 'x'));
@@ -213,7 +216,8 @@ TEST_F(ManyLoopsTest, PoolKeepsToTheLoopAndTheNumber) {
   for (int round = 0; round < 5; ++round) {
     for (size_t i = 0; i < loops_.size(); ++i) {
       PendingCall call;
-      RunOn(loops_.at(i), [&] { pool.Get(i, address())->Unary(testing::kUnary, {}, "x", call.Done()); });
+      RunOn(loops_.at(i),
+            [&] { pool.Get(i, address())->Unary(testing::kUnary, {}, "x", call.Done()); });
       EXPECT_EQ(call.Wait().message, "x");
     }
   }
@@ -252,7 +256,8 @@ TEST_F(ManyLoopsTest, ForwarderCopiesABodyOnceInAndOnceOut) {
     });
   });
   ASSERT_TRUE(forwarder.Start().ok());
-  // The channel of the forwarder belongs to loop 0, and the first connection is dealt to loop 0 too.
+  // The channel of the forwarder belongs to loop 0, and the first connection is dealt to loop 0
+  // too.
   channel();
   auto client = Channel::Create(loops_.at(1), "127.0.0.1:" + std::to_string(forwarder.port()), {});
   PendingCall call;
@@ -261,7 +266,8 @@ TEST_F(ManyLoopsTest, ForwarderCopiesABodyOnceInAndOnceOut) {
   EXPECT_EQ(call.Wait().message, body);
   EXPECT_EQ(received, returned) << "the bytes have not moved";
   const uint64_t one = body.size() + 5;
-  EXPECT_EQ(Count(&Counters::message_bytes_received), 4 * one);  // forwarder, owner, forwarder, client
+  EXPECT_EQ(Count(&Counters::message_bytes_received),
+            4 * one);  // forwarder, owner, forwarder, client
   EXPECT_EQ(Count(&Counters::message_bytes_sent), 4 * one);
   RunOn(loops_.at(1), [&] { client.reset(); });
 }

@@ -32,7 +32,8 @@ class StreamingTest : public testing::NetTest {
   std::optional<std::string> Read() {
     std::promise<std::optional<std::string>> promise;
     RunOn(loop(), [&] {
-      stream_->Read([&](std::optional<std::string> message) { promise.set_value(std::move(message)); });
+      stream_->Read(
+          [&](std::optional<std::string> message) { promise.set_value(std::move(message)); });
     });
     return promise.get_future().get();
   }
@@ -41,10 +42,12 @@ class StreamingTest : public testing::NetTest {
   PendingCall end_;
 };
 
-// Sends `count` messages of `size` bytes, waiting whenever Send says so, and counts what it got rid of.
+// Sends `count` messages of `size` bytes, waiting whenever Send says so, and counts what it got rid
+// of.
 class Flood : public std::enable_shared_from_this<Flood> {
  public:
-  Flood(ServerCall call, size_t size, size_t count) : call_(std::move(call)), size_(size), left_(count) {}
+  Flood(ServerCall call, size_t size, size_t count)
+      : call_(std::move(call)), size_(size), left_(count) {}
   void Go() {
     while (left_ > 0) {
       --left_;
@@ -112,7 +115,7 @@ TEST_F(StreamingTest, ManySmallMessagesDoNotDeepenTheStack) {
   std::promise<void> done;
   int received = 0;
   std::function<void()> next = [&] {
-    stream_->Read([&](std::optional<std::string> message) {
+    stream_->Read([&](const std::optional<std::string>& message) {
       if (!message.has_value()) return done.set_value();
       ++received;
       next();
@@ -171,7 +174,7 @@ TEST_F(StreamingTest, HandlerThatDoesNotReadMakesTheSenderWait) {
   bool resumed = false;
   RunOn(loop(), [&] { stream_->OnWritable([&] { resumed = true; }); });
   std::function<void()> next = [&] {
-    held->Read([&](std::optional<std::string> m) {
+    held->Read([&](const std::optional<std::string>& m) {
       if (m.has_value()) next();
     });
   };
@@ -216,7 +219,8 @@ TEST_F(StreamingTest, StalledStreamsDoNotStallTheConnection) {
     }
   });
   EXPECT_EQ(Call(testing::kUnary, std::string(1u << 20, 'y')).message.size(), 1u << 20);
-  // Their bytes are given back when they end: otherwise the connection would be full after the second round.
+  // Their bytes are given back when they end: otherwise the connection would be full after the
+  // second round.
   for (int round = 0; round < 5; ++round) {
     RunOn(loop(), [&] {
       for (auto& stream : streams) {

@@ -12,7 +12,8 @@
 namespace engram::net::internal {
 namespace {
 
-// A peer that keeps sending gets this many receives per wake-up before the others of the loop have their turn.
+// A peer that keeps sending gets this many receives per wake-up before the others of the loop have
+// their turn.
 constexpr int kReceivesMax = 4;
 
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
@@ -88,7 +89,8 @@ void Transport::AwaitWritable() {
                        if (error || self->closed_) return;
                        self->unsent_offset_ = self->Write(self->unsent_, self->unsent_offset_);
                        if (self->closed_) return;
-                       if (self->unsent_offset_ < self->unsent_.size()) return self->AwaitWritable();
+                       if (self->unsent_offset_ < self->unsent_.size())
+                         return self->AwaitWritable();
                        std::string().swap(self->unsent_);
                        self->blocked_ = false;
                        self->FlushSoon();

@@ -1,7 +1,8 @@
-// A connected TCP socket without a protocol: brings received bytes in, takes bytes to send out, one write per wake-up.
+// A connected TCP socket without a protocol: brings received bytes in, takes bytes to send out, one
+// write per wake-up.
 //
-// Held by shared_ptr: the waits on the socket and the loop's flush list keep it alive, so that it can be closed from
-// within its own call-backs. Loop thread only.
+// Held by shared_ptr: the waits on the socket and the loop's flush list keep it alive, so that it
+// can be closed from within its own call-backs. Loop thread only.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -18,8 +19,8 @@ using Socket = boost::asio::ip::tcp::socket;
 
 class Transport : public std::enable_shared_from_this<Transport> {
  public:
-  // A server stops reading while its peer does not read: what it still receives would only make more output. A client
-  // must go on, or the two would wait for each other.
+  // A server stops reading while its peer does not read: what it still receives would only make
+  // more output. A client must go on, or the two would wait for each other.
   enum class WhenBlocked : uint8_t { kStopReading, kKeepReading };
 
   Transport(EventLoop& loop, Socket socket, WhenBlocked when_blocked);

@@ -1,4 +1,5 @@
-// Calls under random cancellations, deadlines, closed channels and restarted servers: each ends exactly once.
+// Calls under random cancellations, deadlines, closed channels and restarted servers: each ends
+// exactly once.
 #include <algorithm>
 #include <random>
 
@@ -25,7 +26,8 @@ class TurmoilTest : public testing::NetTest {
     auto handle = std::make_shared<Channel::CallHandle>();
     const size_t call = ends_.size();
     ends_.push_back(0);
-    *handle = channel_->Unary(testing::kUnary, std::move(options), std::string(static_cast<size_t>(Random(3000)), 'x'),
+    *handle = channel_->Unary(testing::kUnary, std::move(options),
+                              std::string(static_cast<size_t>(Random(3000)), 'x'),
                               [this, call](const CallResult&) { ++ends_[call]; });
     if (Random(5) == 0) loop().Post([handle] { handle->Cancel(); });
     if (Random(7) == 0) handle->Cancel();
@@ -59,7 +61,9 @@ TEST_F(TurmoilTest, EveryCallEndsExactlyOnce) {
   EXPECT_TRUE(Eventually([&] {
     return RunOn(loop(), [&] { return std::find(ends_.begin(), ends_.end(), 0) == ends_.end(); });
   }));
-  RunOn(loop(), [&] { EXPECT_EQ(std::count(ends_.begin(), ends_.end(), 1), static_cast<int>(ends_.size())); });
+  RunOn(loop(), [&] {
+    EXPECT_EQ(std::count(ends_.begin(), ends_.end(), 1), static_cast<int>(ends_.size()));
+  });
   EXPECT_EQ(ends_.size(), 20'000u);
 }
 

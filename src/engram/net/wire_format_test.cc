@@ -217,7 +217,8 @@ TEST(FloodGuard, LeavesABusyPeerAlone) {
 TEST(FloodGuard, ForgetsWithEachWindow) {
   FloodGuard guard({10, 2});
   TimePoint now{};
-  for (int i = 0; i < 10; ++i, now += FloodGuard::kWindow / 2) EXPECT_FALSE(guard.OnControlFrame(now));
+  for (int i = 0; i < 10; ++i, now += FloodGuard::kWindow / 2)
+    EXPECT_FALSE(guard.OnControlFrame(now));
 }
 
 TEST(Endpoint, TakesNamesAndAddresses) {
@@ -231,7 +232,10 @@ TEST(Endpoint, TakesNamesAndAddresses) {
 
 class RequestHeadTest : public ::testing::Test {
  protected:
-  RequestHeadTest() { methods_.Add("/s/M", [](ServerCall, std::string) {}, nullptr); }
+  RequestHeadTest() {
+    methods_.Add(
+        "/s/M", [](const ServerCall&, const std::string&) {}, nullptr);
+  }
   void AddBasics(RequestHead& head) {
     head.Add(":method", "POST");
     head.Add(":path", "/s/M");

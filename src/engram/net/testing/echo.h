@@ -5,8 +5,8 @@
 
 namespace engram::net::testing {
 
-// Unary; echoes the message, and the metadata "echo" and "echo-bin" as trailers. With the metadata "fail" it answers an
-// INVALID_ARGUMENT whose message is that value. With "hang" it never answers.
+// Unary; echoes the message, and the metadata "echo" and "echo-bin" as trailers. With the metadata
+// "fail" it answers an INVALID_ARGUMENT whose message is that value. With "hang" it never answers.
 inline constexpr char kUnary[] = "/test.Echo/Unary";
 // Streaming each way; echoes every message when it comes.
 inline constexpr char kBidi[] = "/test.Echo/Bidi";

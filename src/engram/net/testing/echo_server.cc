@@ -1,4 +1,5 @@
-// Serves /test.Echo/Unary and /test.Echo/Bidi until its standard input ends. For load generators and foreign clients.
+// Serves /test.Echo/Unary and /test.Echo/Bidi until its standard input ends. For load generators
+// and foreign clients.
 //
 // Usage: net_echo_server [loops]; prints its port.
 #include <cstdio>

@@ -1,4 +1,5 @@
-// A server and channels on running loops, for tests that live on a thread of their own and may block.
+// A server and channels on running loops, for tests that live on a thread of their own and may
+// block.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -71,9 +72,7 @@ class PendingCall {
 class NetTest : public ::testing::Test {
  protected:
   explicit NetTest(int loop_count = 1) : loops_(loop_count) { loops_.Start(); }
-  ~NetTest() override {
-    Stop();
-  }
+  ~NetTest() override { Stop(); }
 
   void Stop() {
     if (channel_ != nullptr) RunOn(loop(), [&] { channel_.reset(); });
@@ -89,7 +88,8 @@ class NetTest : public ::testing::Test {
   }
 
   // `add` adds methods to those of echo.h.
-  void StartServer(ServerOptions options = {}, const std::function<void(Server&)>& add = {}) {
+  void StartServer(const ServerOptions& options = {},
+                   const std::function<void(Server&)>& add = {}) {
     server_ = std::make_unique<Server>(loops_, options);
     AddEchoMethods(*server_);
     if (add) add(*server_);
