@@ -13,10 +13,11 @@ class Activation : public ::testing::Test {
     const IdNumber number = documents_.Number(from);
     links_.Set(number, {documents_.Number(to), weight});
   }
-  Arrivals SpreadFrom(std::vector<std::pair<std::string, double>> seeds) {
+  Arrivals SpreadFrom(const std::vector<std::pair<std::string, double>>& seeds) {
     std::vector<Seed> numbered;
-    for (const auto& [id, activation] : seeds)
+    for (const auto& [id, activation] : seeds) {
       numbered.push_back({documents_.Number(id), activation});
+    }
     return Spread(numbered, links_, documents_);
   }
   const Arrival* At(const Arrivals& arrivals, std::string_view id) {

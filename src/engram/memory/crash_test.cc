@@ -3,11 +3,11 @@
 //
 // The test program runs itself again as the victim: with --crash-victim it stores until it is
 // killed and writes the id of each acknowledged memory to its standard output.
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <set>
 #include <sstream>
 

@@ -1,6 +1,7 @@
 // What is on disk: reopening, whose directory it is, the log, damage and refusal.
-#include <signal.h>
 #include <sys/resource.h>
+
+#include <csignal>
 
 #include "engram/memory/keys.h"
 #include "engram/memory/records.h"
@@ -102,7 +103,7 @@ TEST_F(DurabilityTest, DirectoryOfAnotherNodeIsRefused) {
 
 TEST_F(DurabilityTest, OtherMembersAreRefused) {
   EngineOptions options = Options();
-  options.members.push_back(NodeId("n2"));
+  options.members.emplace_back("n2");
   EXPECT_THAT(OpenStatus(std::move(options)).ToString(), HasSubstr("'n0, n1, n2'"));
 }
 

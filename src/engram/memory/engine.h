@@ -1,11 +1,14 @@
-// The memory engine of one node: stores, recalls, links and forgets memories of the spaces that the node holds, durably in
-// one RocksDB database.
+// The memory engine of one node: stores, recalls, links and forgets memories of the spaces that the
+// node holds, durably in one RocksDB database.
 //
-// Thread-safety: every public method may be called from any thread. Writes are asynchronous: they are validated in the caller,
-// queued, and applied in queue order by one commit thread, many at a time in one synced write (group commit); `done` runs on
-// that thread, after the batch is durable as EngineOptions::durability asks, and must not block. A failed or invalid write stores
-// nothing. A write that is refused at once (invalid, queue full) has its `done` called by the caller's thread before the method
-// returns. Once the disk has refused a write, every later one fails until the engine is opened anew; reads go on. Get() takes microseconds. Recall() is CPU-bound (up to milliseconds) and belongs on a worker.
+// Thread-safety: every public method may be called from any thread. Writes are asynchronous: they
+// are validated in the caller, queued, and applied in queue order by one commit thread, many at a
+// time in one synced write (group commit); `done` runs on that thread, after the batch is durable
+// as EngineOptions::durability asks, and must not block. A failed or invalid write stores nothing.
+// A write that is refused at once (invalid, queue full) has its `done` called by the caller's
+// thread before the method returns. Once the disk has refused a write, every later one fails until
+// the engine is opened anew; reads go on. Get() takes microseconds. Recall() is CPU-bound (up to
+// milliseconds) and belongs on a worker.
 #pragma once
 
 #include <filesystem>
@@ -28,14 +31,15 @@ struct EngineOptions {
   std::filesystem::path dir;
   std::string cluster_id;  // persisted at first open; another one later is refused
   NodeId node_id;          // likewise
-  // Ids of all nodes the ring was made of, sorted; persisted, and another set is refused: moving spaces comes with rebalancing.
+  // Ids of all nodes the ring was made of, sorted; persisted, and another set is refused: moving
+  // spaces comes with rebalancing.
   std::vector<NodeId> members;
   Durability durability = Durability::kFsync;
   size_t exact_vectors_max = 5'000;  // more in one space are searched through an HNSW graph
   Duration request_id_ttl = std::chrono::hours(1);  // how long a repeated request is recognised
   uint64_t log_entries_max = 10'000;                // kept per space
-  size_t queue_max = 10'000;                        // writes waiting; more are refused with Overloaded
-  size_t queue_bytes_max = 64u << 20;               // likewise, about what they hold in memory
+  size_t queue_max = 10'000;           // writes waiting; more are refused with Overloaded
+  size_t queue_bytes_max = 64u << 20;  // likewise, about what they hold in memory
   // Wall clock; a port so that tests decide the time. Required; called from any thread.
   absl::AnyInvocable<WallMillis() const> wall_clock;
 };
@@ -44,8 +48,8 @@ class Engine {
  public:
   using Done = absl::AnyInvocable<void(absl::StatusOr<WriteResult>)>;
 
-  // Opens or creates the database. Errors name the directory and what to do: in use by another process, of another cluster or
-  // node, corrupt.
+  // Opens or creates the database. Errors name the directory and what to do: in use by another
+  // process, of another cluster or node, corrupt.
   static absl::StatusOr<std::unique_ptr<Engine>> Open(EngineOptions options);
   // Writes queued before are finished first.
   virtual ~Engine() = default;
@@ -54,7 +58,8 @@ class Engine {
   virtual void Forget(ForgetCommand command, Done done) = 0;
   virtual void Link(LinkCommand command, Done done) = 0;
 
-  // NoAssignment if the space is not held here, NotFound if the memory does not exist or was forgotten.
+  // NoAssignment if the space is not held here, NotFound if the memory does not exist or was
+  // forgotten.
   virtual absl::StatusOr<Memory> Get(const SpaceId& space, const MemoryId& id) const = 0;
   virtual absl::StatusOr<RecallResult> Recall(const RecallQuery& query) const = 0;
 
@@ -62,7 +67,8 @@ class Engine {
   // By name.
   virtual std::vector<SpaceSummary> ListSpaces() const = 0;
 
-  // Nothing is being built in the background: every graph covers its vectors. For tests and benches.
+  // Nothing is being built in the background: every graph covers its vectors. For tests and
+  // benches.
   virtual bool BackgroundIdle() const { return true; }
 };
 

@@ -8,7 +8,8 @@
 
 namespace engram::memory {
 
-// Below the wire's 4 MiB for a message, so that a memory with everything else at its bound can still be read.
+// Below the wire's 4 MiB for a message, so that a memory with everything else at its bound can
+// still be read.
 inline constexpr size_t kContentBytesMax = 3'670'016;  // 3.5 MiB
 inline constexpr size_t kTagsMax = 64;
 inline constexpr size_t kTagBytesMax = 128;

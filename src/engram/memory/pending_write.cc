@@ -22,7 +22,7 @@ const WriteIdentity& IdentityOf(const WriteOperation& operation) {
 size_t BytesOf(const StoreCommand& command) {
   size_t bytes = sizeof(command) + 2 * command.content.size() +  // the analysed text is as large
                  command.embedding.size() * sizeof(float) + command.links.size() * sizeof(Link);
-  for (const std::string& tag : command.tags) bytes += sizeof(tag) + tag.size();
+  for (const std::string& tag : command.tags) bytes += sizeof(std::string) + tag.size();
   for (const auto& [key, value] : command.metadata) bytes += 128 + key.size() + value.size();
   return bytes;
 }

@@ -157,8 +157,9 @@ TEST_F(Recall, FilteredRecallFindsTheBestThatPass) {
       content += ' ';
     }
     StoreCommand command = MakeStore("m" + std::to_string(i), content);
-    for (size_t tag = 0; tag < random() % 3; ++tag)
-      command.tags.push_back(std::string(1, 'a' + random() % 4));
+    for (size_t left = random() % 3; left > 0; --left) {
+      command.tags.emplace_back(1, static_cast<char>('a' + random() % 4));
+    }
     command.metadata = {{"k", std::string(1, 'a' + random() % 3)}};
     command.kind = random() % 2 == 0 ? Kind::kEpisodic : Kind::kSemantic;
     command.occurred_at = WallMillis{static_cast<int64_t>(random() % 1000)};

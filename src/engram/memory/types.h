@@ -1,4 +1,5 @@
-// What the memory engine stores and finds, as plain values. No behaviour, no locks; copy and move freely.
+// What the memory engine stores and finds, as plain values. No behaviour, no locks; copy and move
+// freely.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,8 @@ struct Link {
   friend bool operator==(const Link&, const Link&) = default;
 };
 
-// One content of a memory at one time. `clock` is the hybrid logical clock (wall milliseconds, counter) that orders
-// concurrent revisions; `version` is the place in the space's log.
+// One content of a memory at one time. `clock` is the hybrid logical clock (wall milliseconds,
+// counter) that orders concurrent revisions; `version` is the place in the space's log.
 struct Revision {
   WallMillis clock{};
   uint32_t clock_counter = 0;
@@ -46,13 +47,16 @@ struct Memory {
   WallMillis occurred_at{};
   WallMillis updated_at{};
   Revision revision;
-  // Revisions that a merge kept beside this one because neither had seen the other (SPEC C9); empty until replication.
+  // Revisions that a merge kept beside this one because neither had seen the other (SPEC C9); empty
+  // until replication.
   std::vector<Memory> siblings;
 };
 
-// --- commands ------------------------------------------------------------------------------------------------------
+// --- commands
+// ------------------------------------------------------------------------------------------------------
 
-// Identifies the one effect of a write. The same (request_id, line) is applied once; its result is remembered.
+// Identifies the one effect of a write. The same (request_id, line) is applied once; its result is
+// remembered.
 struct WriteIdentity {
   RequestId request_id;
   uint64_t line = 0;  // number of the message within a stream, 0 for a unary request
@@ -67,12 +71,14 @@ struct StoreCommand {
   std::vector<float> embedding;
   std::vector<std::string> tags;
   std::map<std::string, std::string> metadata;
-  std::vector<Link> links;  // replace the memory's links if the memory exists; targets need not exist
+  std::vector<Link>
+      links;  // replace the memory's links if the memory exists; targets need not exist
   std::optional<double> confidence;
   Kind kind = Kind::kUnspecified;  // unspecified: episodic
   std::optional<WallMillis> occurred_at;
   WriteIdentity identity;
-  CreateSpace create_space = CreateSpace::kNo;  // kNo: NoAssignment if the space does not exist here
+  CreateSpace create_space =
+      CreateSpace::kNo;  // kNo: NoAssignment if the space does not exist here
 };
 
 struct ForgetCommand {
@@ -95,16 +101,17 @@ struct WriteResult {
   Version version;
   bool created = false;        // Store: the memory did not exist before
   bool space_created = false;  // this write made the space; Engine::FindSpace then knows it
-  bool repeated = false;       // the request id had been applied before; this is the remembered result
+  bool repeated = false;  // the request id had been applied before; this is the remembered result
 };
 
-// --- recall --------------------------------------------------------------------------------------------------------
+// --- recall
+// --------------------------------------------------------------------------------------------------------
 
 struct RecallQuery {
   SpaceId space;
-  std::string text;              // may be empty if `embedding` is not
-  std::vector<float> embedding;  // may be empty if `text` is not
-  uint32_t limit = 10;           // 1..1000
+  std::string text;                             // may be empty if `embedding` is not
+  std::vector<float> embedding;                 // may be empty if `text` is not
+  uint32_t limit = 10;                          // 1..1000
   std::vector<std::string> tags;                // all of them
   std::map<std::string, std::string> metadata;  // all of them
   Kind kind = Kind::kUnspecified;               // unspecified: any
@@ -135,13 +142,14 @@ struct RecallResult {
   std::vector<RecallHit> hits;  // best first; ties by id
 };
 
-// --- spaces --------------------------------------------------------------------------------------------------------
+// --- spaces
+// --------------------------------------------------------------------------------------------------------
 
 struct SpaceSummary {
   SpaceId space;
-  Version version;              // of the last change
-  Version assignment_version;   // of the change that created the space here
-  uint64_t memories = 0;        // without tombstones
+  Version version;                   // of the last change
+  Version assignment_version;        // of the change that created the space here
+  uint64_t memories = 0;             // without tombstones
   uint32_t embedding_dimension = 0;  // 0: not fixed yet
 };
 
