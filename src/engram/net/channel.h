@@ -91,15 +91,17 @@ class Channel : public std::enable_shared_from_this<Channel> {
                                   // dropped, `ended` is not
     // False: more than 1 MiB is unsent; wait for OnWritable.
     virtual bool Send(std::string message) = 0;
+    // Not called when the call has ended, but `ended` is.
     virtual void OnWritable(absl::AnyInvocable<void()> callback) = 0;
     virtual void SendDone() = 0;
-    // The next message, or nullopt when the peer has sent its last: OnEnd then has the status.
+    // The next message, or nullopt when there will be none; `ended` has the status. One Read at a
+    // time.
     virtual void Read(absl::AnyInvocable<void(std::optional<std::string>)> done) = 0;
     virtual void Cancel() = 0;
   };
   // `ended` is called exactly once, with the status and trailers (message empty), as the last
-  // call-back of the stream. If the peer ended the call, that is after the messages which it sent
-  // before have been read; Cancel() if they are not wanted.
+  // call-back of the stream but that of a Read after it. If the peer ended the call, that is after
+  // the messages which it sent before have been read; Cancel() if they are not wanted.
   virtual std::unique_ptr<Stream> Open(std::string_view method, CallOptions options,
                                        Done ended) = 0;
 

@@ -45,6 +45,14 @@ bool ClientCall::SendMessage(std::string message) {
   return Send(std::move(message));
 }
 
+void ClientCall::ReadMessage(ReadDone done) {
+  if (ended_) {
+    EndReadSoon(std::move(done));
+  } else {
+    Read(std::move(done));
+  }
+}
+
 absl::Status ClientCall::CheckSendable() const {
   size_t bytes = 0;
   for (const MetadataEntry& entry : options_.metadata.entries()) {

@@ -46,6 +46,7 @@ class ClientCall final : public H2Stream {
 
   // Streaming only.
   bool SendMessage(std::string message);
+  void ReadMessage(ReadDone done);
   void ForgetReader() { DropCallbacks(); }
 
   bool ended() const { return ended_; }

@@ -24,7 +24,7 @@ class ClientStream final : public Channel::Stream {
   }
   void SendDone() override { call_->FinishSending(); }
   void Read(absl::AnyInvocable<void(std::optional<std::string>)> done) override {
-    call_->Read(std::move(done));
+    call_->ReadMessage(std::move(done));
   }
   void Cancel() override { call_->Cancel(); }
 

@@ -172,6 +172,11 @@ void H2Stream::EndRead() {
   if (read_done_) std::exchange(read_done_, nullptr)(std::nullopt);
 }
 
+void H2Stream::EndReadSoon(ReadDone done) {
+  read_done_ = std::move(done);
+  loop_.Post([self = shared_from_this()] { self->EndRead(); });
+}
+
 void H2Stream::Acknowledge() {
   if (connection_ == nullptr || unacknowledged_bytes_ == 0) return;
   size_t keep = 0;

@@ -115,6 +115,8 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   void DropCallbacks();
   // A Read that waits gets nullopt.
   void EndRead();
+  // The same for a Read that comes when all is over.
+  void EndReadSoon(ReadDone done);
 
   // The received side has ended, where a stream may end unless it is being discarded.
   virtual void OnMessagesEnd() = 0;

@@ -61,17 +61,22 @@ Frame RequestHeaders(uint32_t stream, std::string_view method, std::string_view 
               EncodeHeader("content-type", content_type) + EncodeHeader("te", "trailers")};
 }
 
-RawPeer::RawPeer(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+RawPeer::RawPeer(uint16_t port) : RawPeer(Accepted{::socket(AF_INET, SOCK_STREAM, 0)}) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const timeval patience{20, 0};
-  ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   if (::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) std::abort();
 }
 
-RawPeer::~RawPeer() { ::close(socket_); }
+RawPeer::RawPeer(Accepted accepted) : socket_(accepted.socket) {
+  const timeval patience{20, 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+}
+
+RawPeer::~RawPeer() {
+  if (socket_ >= 0) ::close(socket_);
+}
 
 bool RawPeer::Send(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -121,6 +126,31 @@ bool RawPeer::SeesEnd() {
     if (n > 0) continue;
     return n == 0 || errno == ECONNRESET;
   }
+}
+
+RawListener::RawListener() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) std::abort();
+  if (::listen(socket_, SOMAXCONN) != 0) std::abort();
+}
+
+RawListener::~RawListener() { ::close(socket_); }
+
+uint16_t RawListener::port() const {
+  sockaddr_in address{};
+  socklen_t size = sizeof(address);
+  ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.sin_port);
+}
+
+RawPeer RawListener::Accept() {
+  RawPeer peer(RawPeer::Accepted{::accept(socket_, nullptr, nullptr)});
+  char preface[kPreface.size()];
+  ::recv(peer.socket_, preface, sizeof(preface), MSG_WAITALL);
+  peer.Send(Frame{kSettings, 0, 0, ""});
+  return peer;
 }
 
 }  // namespace engram::net::testing

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace engram::net::testing {
 
@@ -41,15 +42,17 @@ Frame RequestHeaders(uint32_t stream, std::string_view method,
 
 class RawPeer {
  public:
+  // Connects to 127.0.0.1.
   explicit RawPeer(uint16_t port);
   ~RawPeer();
-  RawPeer(const RawPeer&) = delete;
-  RawPeer& operator=(const RawPeer&) = delete;
+  RawPeer(RawPeer&& other) noexcept
+      : socket_(std::exchange(other.socket_, -1)), received_(std::move(other.received_)) {}
+  RawPeer& operator=(RawPeer&&) = delete;
 
   // False: the other side has closed the connection.
   bool Send(std::string_view bytes);
   bool Send(const Frame& frame) { return Send(Encode(frame)); }
-  // Preface and empty SETTINGS.
+  // A client's preface and empty SETTINGS.
   void Begin();
   // The next frame; nullopt at the end of the connection.
   std::optional<Frame> Receive();
@@ -59,10 +62,32 @@ class RawPeer {
   bool SeesEnd();
 
  private:
+  friend class RawListener;
+  struct Accepted {
+    int socket;
+  };
+  explicit RawPeer(Accepted accepted);
+
   bool Fill(size_t bytes);
 
   int socket_;
   std::string received_;
+};
+
+// Waits for the channel under test; what it accepts plays the server.
+class RawListener {
+ public:
+  RawListener();
+  ~RawListener();
+  RawListener(const RawListener&) = delete;
+  RawListener& operator=(const RawListener&) = delete;
+
+  uint16_t port() const;
+  // Answers the client's preface with empty SETTINGS.
+  RawPeer Accept();
+
+ private:
+  int socket_;
 };
 
 }  // namespace engram::net::testing
