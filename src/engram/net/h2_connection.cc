@@ -43,12 +43,12 @@ H2Stream* H2Connection::Find(int32_t stream_id) {
 
 void H2Connection::Acknowledge(int32_t stream_id, size_t bytes) {
   nghttp2_session_consume(session_, stream_id, bytes);
-  FlushSoon();
+  if (nghttp2_session_want_write(session_) != 0) FlushSoon();
 }
 
 void H2Connection::AcknowledgeConnection(size_t bytes) {
   nghttp2_session_consume_connection(session_, bytes);
-  FlushSoon();
+  if (nghttp2_session_want_write(session_) != 0) FlushSoon();
 }
 
 void H2Connection::ResumeData(int32_t stream_id) {
