@@ -39,6 +39,9 @@ LIBRARIES = {
     "grpcpp/": set(),
     "grpc++/": set(),
     "grpc/": set(),
+    # Its health and reflection services are protos like ours, served by our own engine.
+    "grpc/health/": {"server"},
+    "grpc/reflection/": {"server"},
 }
 
 LINES_MAX = 500
@@ -66,8 +69,10 @@ def layer_of_include(path):
 
 def check_include(layer, included, quoted):
     """What is wrong with `included` in a file of `layer`; None if nothing is."""
-    for library, layers in LIBRARIES.items():
-        if included.startswith(library) and layer not in layers:
+    matching = [library for library in LIBRARIES if included.startswith(library)]
+    if matching:
+        layers = LIBRARIES[max(matching, key=len)]
+        if layer not in layers:
             where = f"only {', '.join(sorted(layers))} may" if layers else "only tests and benches may"
             return f"{layer} includes <{included}>: {where}"
     target = layer_of_include(included)

@@ -41,11 +41,6 @@ pid_t Spawn(const std::vector<std::string>& argv, const std::string& in, const s
   _exit(127);
 }
 
-std::string ReadAll(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 }  // namespace
 
 Process::Process(const std::vector<std::string>& argv, const std::filesystem::path& log)
@@ -88,6 +83,11 @@ CommandResult RunCommand(const std::vector<std::string>& argv, const std::string
   }
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadAll(base / "out"),
           ReadAll(base / "err")};
+}
+
+std::string ReadAll(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
 bool Eventually(const std::function<bool()>& condition, std::chrono::seconds limit) {

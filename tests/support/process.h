@@ -49,6 +49,9 @@ CommandResult RunCommand(const std::vector<std::string>& argv, const std::string
 bool Eventually(const std::function<bool()>& condition,
                 std::chrono::seconds limit = std::chrono::seconds(60));
 
+// The whole file; "" if it is not there.
+std::string ReadAll(const std::filesystem::path& file);
+
 // `count` TCP ports on loopback that nobody listens on now.
 std::vector<int> FreePorts(int count);
 

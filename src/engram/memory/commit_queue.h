@@ -13,8 +13,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "engram/base/mutex.h"
 #include "engram/memory/commit_group.h"
-#include "engram/memory/mutex.h"
 #include "engram/memory/pending_write.h"
 
 namespace engram::memory {

@@ -11,7 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
-#include "engram/memory/mutex.h"
+#include "engram/base/mutex.h"
 #include "engram/memory/space_state.h"
 
 namespace engram::memory {

@@ -65,6 +65,7 @@ class Ranker {
       Candidate& candidate = CandidateOf(found.document);
       candidate.text_score = found.score;
       candidate.text_rank = ++rank;
+      best_text_ = std::max(best_text_, found.score);
     }
   }
 
@@ -77,6 +78,7 @@ class Ranker {
       Candidate& candidate = CandidateOf(found.document);
       candidate.vector_score = found.score;
       candidate.vector_rank = ++rank;
+      best_vector_ = std::max(best_vector_, found.score);
     }
   }
 
@@ -96,10 +98,19 @@ class Ranker {
     if (!candidates_.empty()) best_fused_ = candidates_.front().fused;
   }
 
+  // Ranks say little about how good a match is: the 30th of a way may share one common word with
+  // the query. What a memory passes on is its score beside the best of its way.
+  double Relevance(const Candidate& candidate) const {
+    auto share = [](float score, float best) { return best > 0 ? score / best : 0.0F; };
+    return std::clamp(std::max(share(candidate.text_score, best_text_),
+                               share(candidate.vector_score, best_vector_)),
+                      0.0F, 1.0F);
+  }
+
   void FollowLinks() {
     std::vector<Seed> seeds;
     for (size_t i = 0; i < std::min(kSeeds, candidates_.size()); ++i) {
-      seeds.push_back({candidates_[i].id, candidates_[i].fused / best_fused_});
+      seeds.push_back({candidates_[i].id, Relevance(candidates_[i])});
     }
     arrivals_ = Spread(seeds, index_.links(), documents());
     for (const auto& [id, arrival] : arrivals_) {
@@ -153,6 +164,8 @@ class Ranker {
   std::vector<Candidate> candidates_;
   absl::flat_hash_map<IdNumber, size_t> position_;  // in candidates_, until they are scored
   double best_fused_ = 1;
+  float best_text_ = 0;
+  float best_vector_ = 0;
   Arrivals arrivals_;
 };
 

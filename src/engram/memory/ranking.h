@@ -1,25 +1,25 @@
 // How recall ranks: pure arithmetic over one space's index.
 //
 // 1. Ways. The text way ranks by BM25 (text_index.h), the vector way by cosine (vector_index.h).
-// Each gives its best
-//    max(4 * limit, 100) memories that pass the filter.
+// Each
+//    gives its best max(4 * limit, 100) memories that pass the filter.
 // 2. Fusion by reciprocal ranks: fused(d) = sum over ways of 1 / (60 + rank), divided by what a
-// memory that is first in every
-//    way gets, so it lies in (0, 1]. Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion
-//    outperforms Condorcet and individual Rank Learning Methods", 2009.
+// memory
+//    that is first in every way gets, so it lies in (0, 1]. Cormack, Clarke and Buettcher,
+//    "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning Methods", 2009.
 // 3. Spreading activation over links (Collins and Loftus, "A spreading-activation theory of
-// semantic processing", 1975). The best
-//    kSeeds fused memories start with activation fused / best fused. Along a link arrives
-//    activation(from) * weight * kDecay, for kHops hops, dropped below kThreshold; what arrives at
-//    one memory adds up, to no more than the activation of its strongest source.
+// semantic
+//    processing", 1975). The best kSeeds fused memories start with their relevance: the larger of
+//    BM25 / best BM25 and cosine / best cosine. Along a link arrives activation(from) * weight *
+//    kDecay, for kHops hops, dropped below kThreshold; what arrives at one memory adds up, to no
+//    more than the activation of its strongest source.
 // 4. Score. f = fused / best fused (0 if found over links only); s = min(kLinkGain * arrived,
-// kBelowSource * activation of the
-//    strongest source). score = best fused * (1 - (1 - f) * (1 - s)). So the best direct hit stays
-//    first, links lift a hit but never above it, and what only links found stays below the memory
-//    that led there.
+//    kBelowSource * activation of the strongest source). score = best fused * (1 - (1 - f) * (1 -
+//    s)). So the best direct hit stays first, links lift a hit but never above it, and what only
+//    links found stays below the memory that led there.
 // 5. Confidence = the memory's own * max(text, vector, s), where text is the share of the query's
-// idf that the memory's
-//    words cover, vector the cosine (not below 0).
+// idf
+//    that the memory's words cover, vector the cosine (not below 0).
 //
 // Equal scores are ordered by id: equal data gives equal answers on every node.
 #pragma once

@@ -82,7 +82,9 @@ TEST_F(Recall, ManyLinksDoNotLiftAMemoryOverTheBestDirectHit) {
     command.links = {{MemoryId("hub"), 1.0}};
     ASSERT_TRUE(Store(command).ok());
   }
-  auto hits = EngineTest::Recall(MakeQuery("apples"));
+  RecallQuery query = MakeQuery("apples");
+  query.limit = 30;
+  auto hits = EngineTest::Recall(query);
   EXPECT_EQ(hits[0].memory.id.value(), "best");
   auto hub = std::find_if(hits.begin(), hits.end(),
                           [](const RecallHit& hit) { return hit.memory.id.value() == "hub"; });

@@ -15,7 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "engram/memory/mutex.h"
+#include "engram/base/mutex.h"
 #include "engram/memory/records.h"
 #include "engram/memory/space_index.h"
 #include "engram/storage/database.h"

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "engram/base/mutex.h"
 #include "engram/base/string_hash.h"
-#include "engram/memory/mutex.h"
 #include "engram/memory/space_state.h"
 
 namespace engram::memory {

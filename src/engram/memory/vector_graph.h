@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "engram/memory/mutex.h"
+#include "engram/base/mutex.h"
 
 namespace engram::memory {
 

@@ -20,7 +20,7 @@ std::atomic<uint64_t> next_identity{1};
 
 RoutingTable::RoutingTable() : identity_(next_identity.fetch_add(1)) {
   for (Shard& shard : shards_) {
-    absl::MutexLock lock(&shard.mutex);
+    WriterLock lock(&shard.mutex);
     shard.map = std::make_shared<const Map>();
   }
 }
@@ -34,7 +34,7 @@ size_t RoutingTable::ShardOf(std::string_view space) {
 
 RoutingTable::Snapshot RoutingTable::Load(size_t shard) const {
   Shard& s = shards_[shard];
-  absl::MutexLock lock(&s.mutex);
+  WriterLock lock(&s.mutex);
   return {s.generation.load(std::memory_order_relaxed), s.map};
 }
 
@@ -61,7 +61,7 @@ AssignmentPtr RoutingTable::Find(std::string_view space) const {
 size_t RoutingTable::Apply(std::span<const Assignment> diff) {
   std::array<std::vector<const Assignment*>, kShards> by_shard;
   for (const Assignment& a : diff) by_shard[ShardOf(a.space.view())].push_back(&a);
-  absl::MutexLock lock(&writer_);
+  WriterLock lock(&writer_);
   size_t changed = 0;
   for (size_t shard = 0; shard < kShards; ++shard) {
     if (!by_shard[shard].empty()) changed += ApplyToShard(shard, by_shard[shard]);
@@ -82,7 +82,7 @@ size_t RoutingTable::ApplyToShard(size_t shard, std::span<const Assignment* cons
   }
   if (changed == 0) return 0;
   Shard& s = shards_[shard];
-  absl::MutexLock lock(&s.mutex);
+  WriterLock lock(&s.mutex);
   s.map = std::move(next);
   s.generation.fetch_add(1, std::memory_order_release);
   return changed;
@@ -109,7 +109,7 @@ size_t RoutingTable::size() const {
 }
 
 std::vector<SpaceId> RoutingTable::SpacesOf(const NodeId& node) const {
-  absl::MutexLock lock(&writer_);
+  WriterLock lock(&writer_);
   auto it = spaces_of_.find(node);
   if (it == spaces_of_.end()) return {};
   return {it->second.begin(), it->second.end()};

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "engram/base/mutex.h"
 #include "engram/base/string_hash.h"
 #include "engram/placement/assignment.h"
 
@@ -59,7 +59,7 @@ class RoutingTable {
   };
   struct Shard {
     std::atomic<uint64_t> generation{0};
-    absl::Mutex mutex;
+    Mutex mutex;
     std::shared_ptr<const Map> map ABSL_GUARDED_BY(mutex);
   };
   struct ThreadCache;
@@ -76,7 +76,7 @@ class RoutingTable {
       identity_;  // never reused, so that a thread's cache is never taken for another table's
   std::atomic<uint64_t> version_{0};
   mutable std::array<Shard, kShards> shards_;
-  mutable absl::Mutex writer_;
+  mutable Mutex writer_;
   std::map<NodeId, std::set<SpaceId>> spaces_of_ ABSL_GUARDED_BY(writer_);
 };
 

@@ -13,8 +13,10 @@
 
 #include "engram/net/server.h"
 #include "engram/server/cluster_service.h"
+#include "engram/server/health_service.h"
 #include "engram/server/memory_service.h"
 #include "engram/server/peer_service.h"
+#include "engram/server/reflection_service.h"
 #include "engram/server/version.h"
 
 namespace engram::server {
@@ -79,6 +81,7 @@ struct Node::Parts {
   std::unique_ptr<WorkerPool> workers;
   LocalService local;
   Router router;
+  HealthService health;
   net::Server server;
 };
 
@@ -96,6 +99,8 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
   p.local.PublishHeldSpaces();
   AddMemoryService(p.server, p.context, p.router);
   AddPeerService(p.server, p.context, p.local);
+  AddReflectionService(p.server);
+  p.health.AddTo(p.server);
   AddClusterServices(p.server, p.context, *p.engine, WallNow());
   p.loops.Start();
   if (absl::Status status = p.server.Start(); !status.ok()) {
@@ -109,6 +114,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
 }
 
 Node::~Node() {
+  parts_->health.StopServing();
   parts_->server.Drain(Now() + parts_->config.drain);
   parts_->pool.Close();
   // The workers and the commit thread post to the loops, so they end first.

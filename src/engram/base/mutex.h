@@ -20,7 +20,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-namespace engram::memory {
+namespace engram {
 
 // Thread-safe. Use it through the locks below.
 class ABSL_LOCKABLE Mutex {
@@ -109,4 +109,4 @@ class ABSL_SCOPED_LOCKABLE ReaderLock {
   Mutex* const mutex_;
 };
 
-}  // namespace engram::memory
+}  // namespace engram
