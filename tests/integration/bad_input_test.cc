@@ -195,6 +195,15 @@ TEST_P(BadInput, BytesThatAreNoMessage) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST_P(BadInput, TextThatIsNoUtf8) {
+  RawClient raw(cluster_.Address(GetParam()));
+  std::string bytes = Good().SerializeAsString();
+  bytes.replace(bytes.find("good"), 4, "\xff\xfe\xff\xfe");
+  absl::Status status = raw.Call("/engram.v1.MemoryService/Store", bytes);
+  EXPECT_EQ(DetailOf(status).field, "content") << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("content is not valid UTF-8"));
+}
+
 TEST_P(BadInput, AFieldThatThisVersionDoesNotKnow) {
   RawClient raw(cluster_.Address(GetParam()));
   v1::StoreRequest request = Good();

@@ -163,6 +163,74 @@ TEST_F(Cli, ExitCodesTellRefusedFromWrongUsageFromUnreachable) {
   EXPECT_EQ(RunCommand({EngramBinary(), "status", "--node", nobody}).exit_code, 3);
 }
 
+TEST_F(Cli, AWrongFileIsWrongUsage) {
+  std::string dir = std::filesystem::temp_directory_path();
+  EXPECT_EQ(cluster_->Cli(0, {"store", "--space", "s", "--embedding", dir, "x"}).exit_code, 2);
+  EXPECT_EQ(cluster_->Cli(0, {"store", "--from", dir}).exit_code, 2);
+  EXPECT_EQ(cluster_->Cli(0, {"store", "--from", "/no/such/file"}).exit_code, 2);
+  EXPECT_EQ(RunCommand({EngramBinary(), "serve", "--config", dir}).exit_code, 2);
+  EXPECT_EQ(RunCommand({EngramBinary(), "up", "--dir", "", "--detach"}).exit_code, 2);
+  EXPECT_EQ(RunCommand({EngramBinary(), "status", "--node", "localhost"}).exit_code, 2);
+}
+
+TEST_F(Cli, OptionsOfOneMemoryAreRefusedWithFrom) {
+  for (std::vector<std::string> extra : {std::vector<std::string>{"--id", "x"},
+                                         {"--tag", "t"},
+                                         {"--meta", "a=b"},
+                                         {"--kind", "semantic"},
+                                         {"--confidence", "0.5"},
+                                         {"text"}}) {
+    std::vector<std::string> args = {"store", "--from", "-"};
+    args.insert(args.end(), extra.begin(), extra.end());
+    EXPECT_EQ(cluster_->Cli(0, args, "{}").exit_code, 2) << extra[0];
+  }
+  EXPECT_EQ(
+      cluster_->Cli(0, {"store", "--space", "s", "--meta", "a=1", "--meta", "a=2", "x"}).exit_code,
+      2);
+  EXPECT_EQ(cluster_->Cli(0, {"store", "--space", "s", "--id", "", "x"}).exit_code, 2);
+}
+
+TEST_F(Cli, ALineThatIsTooLargeDoesNotStopTheOthers) {
+  std::string lines = R"({"space":"large","id":"a","content":"one"})"
+                      "\n"
+                      R"({"space":"large","content":")" +
+                      std::string(5'000'000, 'x') +
+                      "\"}\n"
+                      R"({"space":"large","id":"b","content":"two"})";
+  Json report = RunJson(0, {"store", "--from", "-"}, lines);
+  EXPECT_EQ(report["stored"], 2);
+  ASSERT_EQ(report["errors"].size(), 1u);
+  EXPECT_EQ(report["errors"][0]["line"], 2);
+  EXPECT_THAT(report["errors"][0]["error"].get<std::string>(), HasSubstr("4194304"));
+}
+
+TEST_F(Cli, StoredControlCharactersDoNotReachTheTerminal) {
+  ASSERT_EQ(
+      cluster_->Cli(0, {"store", "--space", "escape", "--id", "e", "red \x1b[31m alert"}).exit_code,
+      0);
+  EXPECT_THAT(cluster_->Cli(0, {"get", "--space", "escape", "e"}).out,
+              ::testing::Not(HasSubstr("\x1b")));
+  EXPECT_THAT(cluster_->Cli(0, {"recall", "--space", "escape", "alert"}).out,
+              ::testing::Not(HasSubstr("\x1b")));
+}
+
+TEST_F(Cli, RecallFiltersByTime) {
+  cluster_->Cli(
+      0, {"store", "--from", "-"},
+      R"({"space":"times","id":"old","content":"tea","occurred_at":"2020-01-01T00:00:00Z"})"
+      "\n"
+      R"({"space":"times","id":"new","content":"tea","occurred_at":"2026-01-01T00:00:00Z"})");
+  Json after = RunJson(1, {"recall", "--space", "times", "--after", "2025-01-01T00:00:00Z", "tea"});
+  ASSERT_EQ(after["results"].size(), 1u);
+  EXPECT_EQ(after["results"][0]["id"], "new");
+  Json before =
+      RunJson(1, {"recall", "--space", "times", "--before", "2025-01-01T00:00:00Z", "tea"});
+  ASSERT_EQ(before["results"].size(), 1u);
+  EXPECT_EQ(before["results"][0]["id"], "old");
+  EXPECT_EQ(cluster_->Cli(0, {"recall", "--space", "times", "--after", "soon", "tea"}).exit_code,
+            2);
+}
+
 TEST_F(Cli, TheNextNodeIsTriedWhenOneCannotBeReached) {
   std::string nobody = "127.0.0.1:" + std::to_string(FreePorts(1)[0]);
   CommandResult result =

@@ -181,7 +181,7 @@ TEST_F(LocalCluster, ComesUpGoesDownAndBringsItsDataBack) {
                                      "tea is at four", "--node", Node(0)});
   ASSERT_EQ(stored.exit_code, 0) << stored.err;
   CommandResult again = Up();
-  EXPECT_EQ(again.exit_code, 1) << "a cluster that runs is not started twice";
+  EXPECT_EQ(again.exit_code, 1) << again.err << "a cluster that runs is not started twice";
   EXPECT_THAT(again.err, HasSubstr("runs already"));
   EXPECT_EQ(
       Json::parse(RunCommand({EngramBinary(), "down", "--dir", Dir(), "--json"}).out)["stopped"],
@@ -192,6 +192,45 @@ TEST_F(LocalCluster, ComesUpGoesDownAndBringsItsDataBack) {
       RunCommand({EngramBinary(), "get", "--space", "notes", "tea", "--node", Node(2)});
   EXPECT_EQ(found.exit_code, 0) << found.err;
   EXPECT_THAT(found.out, HasSubstr("tea is at four"));
+}
+
+TEST_F(LocalCluster, StartsOnlyTheNodesThatDoNotRun) {
+  Json first = Json::parse(Up().out);
+  kill(first["nodes"][1]["pid"].get<pid_t>(), SIGKILL);
+  EXPECT_EQ(RunCommand({EngramBinary(), "status", "--node", Node(1)}).exit_code, 3);
+  CommandResult again = Up();
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  Json second = Json::parse(again.out);
+  EXPECT_EQ(second["nodes"][0]["pid"], first["nodes"][0]["pid"]);
+  EXPECT_NE(second["nodes"][1]["pid"], first["nodes"][1]["pid"]);
+  EXPECT_EQ(
+      Json::parse(RunCommand({EngramBinary(), "down", "--dir", Dir(), "--json"}).out)["stopped"],
+      3);
+}
+
+TEST_F(LocalCluster, TwoAtOnceOnOneDirectoryMakeOneCluster) {
+  std::vector<std::string> command = {
+      EngramBinary(), "up",  "--nodes",     "3",
+      "--dir",        Dir(), "--base-port", std::to_string(base_port_),
+      "--detach"};
+  std::filesystem::path log = dir_.path() / "ups.log";
+  Process one(command, log);
+  Process two(command, log);
+  int codes = one.Wait(std::chrono::seconds(90)).value_or(99) +
+              two.Wait(std::chrono::seconds(90)).value_or(99);
+  EXPECT_EQ(codes, 1) << "one starts it, the other is refused\n" << ReadAll(log);
+  EXPECT_EQ(
+      Json::parse(RunCommand({EngramBinary(), "down", "--dir", Dir(), "--json"}).out)["stopped"],
+      3);
+}
+
+TEST_F(LocalCluster, DoesNotTakeAnotherClustersNodesForItsOwn) {
+  ASSERT_EQ(Up().exit_code, 0);
+  std::string other = (dir_.path() / "other").string();
+  CommandResult result = RunCommand({EngramBinary(), "up", "--nodes", "3", "--dir", other,
+                                     "--base-port", std::to_string(base_port_), "--detach"});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.err, HasSubstr("in use"));
 }
 
 TEST_F(LocalCluster, RefusesAnotherNumberOfNodes) {

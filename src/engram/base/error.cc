@@ -36,8 +36,8 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable = {{
      "The node failed repeatedly and is left alone for a while; try again later."},
     {ErrorCode::kDeadlineExceeded, "DEADLINE_EXCEEDED", StatusCode::kDeadlineExceeded,
      RetryClass::kUndetermined,
-     "The request may have been carried out; send it again with the same request id, or a longer "
-     "deadline."},
+     "Try again, with a longer time limit. A write may have been carried out; with the same "
+     "request id it has one effect."},
     {ErrorCode::kAllReplicasFailed, "ALL_REPLICAS_FAILED", StatusCode::kUnavailable,
      RetryClass::kFatal,
      "No holder of the space could be reached; check `engram nodes` and try again."},

@@ -83,9 +83,12 @@ Json NodesJson(const google::protobuf::RepeatedPtrField<v1::NodeInfo>& nodes) {
 
 void PrintNodes(const google::protobuf::RepeatedPtrField<v1::NodeInfo>& nodes) {
   for (const v1::NodeInfo& node : nodes) {
-    fmt::print("{:<12} {:<22} {:<8} {:>6} spaces {:>9} memories  {:.2f} ms\n", node.id(),
-               node.address(), StateName(node.state()), node.spaces(), node.memories(),
-               node.latency_ms());
+    fmt::print("{:<12} {:<22} {:<8}", node.id(), node.address(), StateName(node.state()));
+    if (node.state() == v1::NODE_STATE_ALIVE) {
+      fmt::print(" {:>6} spaces {:>9} memories  {:.2f} ms", node.spaces(), node.memories(),
+                 node.latency_ms());
+    }
+    fmt::print("\n");
   }
 }
 

@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <random>
 
 #include "engram/base/error.h"
+#include "engram/base/file.h"
 #include "engram/base/ulid.h"
 
 namespace engram::cli {
@@ -54,9 +52,10 @@ absl::Status WriteConfigs(const ClusterSpec& spec) {
     fs::path dir = spec.NodeDir(i);
     std::error_code error;
     fs::create_directories(dir, error);
-    if (error)
+    if (error) {
       return InvalidArgument("dir",
                              fmt::format("cannot make {}: {}", dir.string(), error.message()));
+    }
     std::string text = fmt::format(
         "# Written by `engram up`, anew each time.\n"
         "node-id = \"{}\"\ncluster = \"{}\"\ndata-dir = '{}'\nlisten = \"{}\"\npeers = "
@@ -70,24 +69,14 @@ absl::Status WriteConfigs(const ClusterSpec& spec) {
 
 }  // namespace
 
-std::string ReadFile(const fs::path& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
-absl::Status WriteFile(const fs::path& file, const std::string& text) {
-  fs::path temporary = file.string() + ".tmp";
-  std::ofstream out(temporary, std::ios::trunc);
-  out << text;
-  out.close();
-  std::error_code error;
-  if (out) fs::rename(temporary, file, error);
-  if (out && !error) return absl::OkStatus();
-  return InvalidArgument("dir",
-                         fmt::format("cannot write {}: {}", file.string(), std::strerror(errno)));
-}
-
 std::string ClusterSpec::NodeName(int i) const { return fmt::format("node-{}", i + 1); }
+
+// The same path however the directory was named: nodes are told by it.
+fs::path ClusterSpec::NodeDir(int i) const {
+  std::error_code error;
+  fs::path whole = fs::weakly_canonical(dir, error);
+  return (error ? dir : whole) / NodeName(i);
+}
 
 std::string ClusterSpec::NodeAddress(int i) const {
   return fmt::format("127.0.0.1:{}", base_port + kPortsPerNode * i);
@@ -95,16 +84,17 @@ std::string ClusterSpec::NodeAddress(int i) const {
 
 absl::StatusOr<ClusterSpec> ReadCluster(const fs::path& dir) {
   fs::path file = dir / "cluster.toml";
-  std::ifstream in(file);
-  if (!in) {
+  if (!fs::exists(file)) {
     return InvalidArgument(
         "dir", fmt::format("{} is not the directory of a local cluster (it has no cluster.toml)",
                            dir.string()));
   }
+  absl::StatusOr<std::string> text = ReadFile(file);
+  if (!text.ok()) return text.status();
   ClusterSpec spec;
   spec.dir = dir;
   try {
-    toml::table table = toml::parse(in, file.string());
+    toml::table table = toml::parse(*text);
     spec.nodes = table["nodes"].value<int>().value();
     spec.base_port = table["base-port"].value<int>().value();
     spec.cluster = table["cluster"].value<std::string>().value();

@@ -22,9 +22,7 @@ struct ClusterSpec {
 
   std::string NodeName(int i) const;     // i from 0: "node-1", ...
   std::string NodeAddress(int i) const;  // gRPC
-  std::filesystem::path NodeDir(int i) const {
-    return std::filesystem::absolute(dir) / NodeName(i);
-  }
+  std::filesystem::path NodeDir(int i) const;
 };
 
 // What `up` was given; absent: as before, or the default.
@@ -39,10 +37,5 @@ struct ClusterRequest {
 // configuration.
 absl::StatusOr<ClusterSpec> PrepareCluster(const ClusterRequest& request);
 absl::StatusOr<ClusterSpec> ReadCluster(const std::filesystem::path& dir);
-
-// The whole file, "" if it cannot be read. Writing goes through a temporary file: a crash leaves
-// the old or the new one.
-std::string ReadFile(const std::filesystem::path& file);
-[[nodiscard]] absl::Status WriteFile(const std::filesystem::path& file, const std::string& text);
 
 }  // namespace engram::cli

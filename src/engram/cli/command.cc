@@ -1,6 +1,7 @@
 #include "engram/cli/command.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
 
 #include <cstdio>
 
@@ -26,7 +27,9 @@ void PrintError(const Context& context, const absl::Status& status) {
     return;
   }
   fmt::print(stderr, "engram: {}\n  {}\n", message, info.next);
-  PrintRoute(client::AttemptsOf(status));
+  // A single try is what the message tells already.
+  std::vector<v1::Attempt> attempts = client::AttemptsOf(status);
+  if (attempts.size() > 1) PrintRoute(attempts);
 }
 
 }  // namespace
@@ -78,6 +81,16 @@ v1::Kind ParseKind(const std::string& name) {
   return name == "semantic" ? v1::KIND_SEMANTIC : v1::KIND_UNSPECIFIED;
 }
 
+std::string KindName(v1::Kind kind) { return kind == v1::KIND_SEMANTIC ? "semantic" : "episodic"; }
+
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  return google::protobuf::util::TimeUtil::ToString(time);
+}
+
+bool ParseTime(const std::string& text, google::protobuf::Timestamp* out) {
+  return google::protobuf::util::TimeUtil::FromString(text, out);
+}
+
 absl::Status ParseMetadata(const std::vector<std::string>& entries,
                            google::protobuf::Map<std::string, std::string>* out) {
   for (const std::string& entry : entries) {
@@ -85,9 +98,22 @@ absl::Status ParseMetadata(const std::vector<std::string>& entries,
     if (equals == std::string::npos) {
       return InvalidArgument("meta", fmt::format("--meta takes KEY=VALUE, not '{}'", entry));
     }
-    (*out)[entry.substr(0, equals)] = entry.substr(equals + 1);
+    std::string key = entry.substr(0, equals);
+    if (out->contains(key)) {
+      return InvalidArgument("meta", fmt::format("--meta gives '{}' twice", key));
+    }
+    (*out)[key] = entry.substr(equals + 1);
   }
   return absl::OkStatus();
+}
+
+std::string Printable(std::string_view text) {
+  std::string shown;
+  for (char c : text) {
+    bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+    shown += control ? '?' : c;
+  }
+  return shown;
 }
 
 Json VersionJson(const v1::Version& version) {

@@ -44,9 +44,17 @@ void PrintJson(const Json& json);
 
 // "episodic", "semantic" or "".
 v1::Kind ParseKind(const std::string& name);
+std::string KindName(v1::Kind kind);
+std::string TimeText(const google::protobuf::Timestamp& time);
+// False if `text` is no RFC 3339 time.
+bool ParseTime(const std::string& text, google::protobuf::Timestamp* out);
 // Each entry is KEY=VALUE.
 [[nodiscard]] absl::Status ParseMetadata(const std::vector<std::string>& entries,
                                          google::protobuf::Map<std::string, std::string>* out);
+
+// The text without control characters other than new lines and tabs: what is stored must not
+// command the terminal.
+std::string Printable(std::string_view text);
 
 Json VersionJson(const v1::Version& version);
 Json RouteJson(const std::vector<v1::Attempt>& route);

@@ -3,18 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 
 #include "engram/base/error.h"
+#include "engram/base/file.h"
 
 namespace engram::cli {
 
 absl::StatusOr<std::vector<float>> ReadEmbedding(const std::string& file) {
-  std::ifstream in(file);
-  if (!in) return InvalidArgument("embedding", fmt::format("cannot read the file {}", file));
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  absl::StatusOr<std::string> read = ReadFile(file);
+  if (!read.ok()) return read.status();
+  std::string text = *std::move(read);
   // A JSON array of numbers differs from a plain list only in its brackets.
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == '[' || c == ']' || c == ','; }, ' ');

@@ -3,14 +3,17 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "engram/base/error.h"
+#include "engram/base/file.h"
 #include "engram/client/client.h"
 
 namespace engram::cli {
@@ -24,12 +27,6 @@ TimePoint Now() { return std::chrono::steady_clock::now(); }
 
 absl::Status SystemError(const char* call) {
   return MakeError(ErrorCode::kInternal, fmt::format("{} failed: {}", call, std::strerror(errno)));
-}
-
-v1::ResolveRouteRequest AnyRoute() {
-  v1::ResolveRouteRequest request;
-  request.set_space("any");
-  return request;
 }
 
 // In the child, between fork and exec: only async-signal-safe calls.
@@ -58,6 +55,8 @@ absl::Status StartNode(const ClusterSpec& spec, int i, Attachment attachment) {
   fs::path dir = spec.NodeDir(i);
   std::string config = (dir / "engram.toml").string();
   std::string log = (dir / "log").string();
+  std::error_code ignored;
+  fs::rename(log, log + ".1", ignored);
   int closed_by_exec[2];
   if (pipe2(closed_by_exec, O_CLOEXEC) != 0) return SystemError("pipe");
   pid_t parent = getpid();
@@ -66,17 +65,29 @@ absl::Status StartNode(const ClusterSpec& spec, int i, Attachment attachment) {
   close(closed_by_exec[1]);
   char byte;
   bool interrupted = true;
-  while (child > 0 && interrupted)
+  while (child > 0 && interrupted) {
     interrupted = read(closed_by_exec[0], &byte, 1) < 0 && errno == EINTR;
+  }
   close(closed_by_exec[0]);
   if (child < 0) return SystemError("fork");
-  return WriteFile(dir / "pid", fmt::format("{}\n", child));
+  return absl::OkStatus();
 }
 
-std::string LogTail(const ClusterSpec& spec, int i) {
-  std::string log = ReadFile(spec.NodeDir(i) / "log");
+absl::Status NotReady(const ClusterSpec& spec, int i, const char* what) {
+  fs::path file = spec.NodeDir(i) / "log";
+  std::string log = ReadFile(file).value_or("");
   constexpr size_t kShown = 600;
-  return log.size() > kShown ? log.substr(log.size() - kShown) : log;
+  if (log.size() > kShown) log = "..." + log.substr(log.size() - kShown);
+  return MakeError(
+      ErrorCode::kConnectionFailed,
+      fmt::format("{} {}; its log, {}:\n{}", spec.NodeName(i), what, file.string(), log));
+}
+
+// Not only that something answers on the port: another cluster's node may.
+bool Answers(client::Client& client, const ClusterSpec& spec, int i) {
+  auto status = client.GetStatus({});
+  return status.ok() && status->message.cluster_id() == spec.cluster &&
+         status->message.node_id() == spec.NodeName(i);
 }
 
 // True if it ended by itself (port in use, corrupt data...): then waiting is of no use. Reaps it if
@@ -89,18 +100,37 @@ bool HasEnded(const ClusterSpec& spec, int i) {
 
 }  // namespace
 
-absl::Status StartNodes(const ClusterSpec& spec, Attachment attachment) {
-  for (int i = 0; i < spec.nodes; ++i) {
-    if (std::optional<pid_t> running = RunningNode(spec, i)) {
-      return InvalidArgument(
-          "dir", fmt::format("{} of {} runs already (process {}); `engram down --dir {}` stops it",
-                             spec.NodeName(i), spec.dir.string(), *running, spec.dir.string()));
-    }
+absl::StatusOr<StartLock> StartLock::Take(const fs::path& dir) {
+  std::error_code error;
+  fs::create_directories(dir, error);
+  int fd = error ? -1 : open((dir / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) {
+    std::string why = error ? error.message() : std::strerror(errno);
+    return InvalidArgument("dir", fmt::format("cannot write into {}: {}", dir.string(), why));
   }
+  StartLock lock(fd);
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
+  return InvalidArgument(
+      "dir", fmt::format("another `engram up` is starting the cluster in {}", dir.string()));
+}
+
+StartLock::StartLock(StartLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+StartLock::~StartLock() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::StatusOr<std::vector<int>> StartNodes(const ClusterSpec& spec, Attachment attachment) {
+  std::vector<int> started;
   for (int i = 0; i < spec.nodes; ++i) {
+    if (RunningNode(spec, i).has_value()) continue;
     if (absl::Status status = StartNode(spec, i, attachment); !status.ok()) return status;
+    started.push_back(i);
   }
-  return absl::OkStatus();
+  if (!started.empty()) return started;
+  return InvalidArgument("dir",
+                         fmt::format("the cluster in {} runs already; `down --dir {}` stops it",
+                                     spec.dir.string(), spec.dir.string()));
 }
 
 absl::Status AwaitReady(const ClusterSpec& spec, TimePoint deadline) {
@@ -110,17 +140,9 @@ absl::Status AwaitReady(const ClusterSpec& spec, TimePoint deadline) {
     options.timeout = std::chrono::seconds(2);
     auto client = client::Client::Create(options);
     if (!client.ok()) return client.status();
-    while (!(*client)->ResolveRoute(AnyRoute()).ok()) {
-      if (HasEnded(spec, i)) {
-        return MakeError(ErrorCode::kConnectionFailed,
-                         fmt::format("{} ended at once; the end of its log:\n{}", spec.NodeName(i),
-                                     LogTail(spec, i)));
-      }
-      if (Now() >= deadline) {
-        return MakeError(ErrorCode::kConnectionFailed,
-                         fmt::format("{} does not answer; the end of its log:\n{}",
-                                     spec.NodeName(i), LogTail(spec, i)));
-      }
+    while (!Answers(**client, spec, i)) {
+      if (HasEnded(spec, i)) return NotReady(spec, i, "ended at once");
+      if (Now() >= deadline) return NotReady(spec, i, "does not answer");
       std::this_thread::sleep_for(kPollInterval);
     }
   }
@@ -128,30 +150,33 @@ absl::Status AwaitReady(const ClusterSpec& spec, TimePoint deadline) {
 }
 
 std::optional<pid_t> RunningNode(const ClusterSpec& spec, int i) {
-  fs::path dir = spec.NodeDir(i);
-  pid_t pid = static_cast<pid_t>(std::atoi(ReadFile(dir / "pid").c_str()));
-  if (pid <= 0) return std::nullopt;
-  // Process ids are used again: only a process that was started with this configuration is ours.
-  std::string command = ReadFile(fmt::format("/proc/{}/cmdline", pid));
-  if (command.find((dir / "engram.toml").string()) == std::string::npos) return std::nullopt;
-  return pid;
+  // Arguments end in NUL: the whole one must match.
+  std::string wanted;
+  wanted += '\0';
+  wanted += (spec.NodeDir(i) / "engram.toml").string();
+  wanted += '\0';
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/proc", error)) {
+    pid_t pid = static_cast<pid_t>(std::atoi(entry.path().filename().c_str()));
+    if (pid <= 0) continue;
+    std::string command = ReadFile(entry.path() / "cmdline").value_or("");
+    if (command.find(wanted) != std::string::npos) return pid;
+  }
+  return std::nullopt;
 }
 
-int StopNodes(const ClusterSpec& spec, TimePoint deadline) {
+int StopNodes(const ClusterSpec& spec, const std::vector<int>& nodes, TimePoint deadline) {
   int stopped = 0;
-  for (int i = 0; i < spec.nodes; ++i) {
-    if (std::optional<pid_t> pid = RunningNode(spec, i);
-        pid.has_value() && kill(*pid, SIGTERM) == 0)
-      ++stopped;
+  for (int i : nodes) {
+    std::optional<pid_t> pid = RunningNode(spec, i);
+    if (pid.has_value() && kill(*pid, SIGTERM) == 0) ++stopped;
   }
-  for (int i = 0; i < spec.nodes; ++i) {
+  for (int i : nodes) {
     while (!HasEnded(spec, i)) {
       std::optional<pid_t> pid = RunningNode(spec, i);
       if (pid.has_value() && Now() >= deadline) kill(*pid, SIGKILL);
       std::this_thread::sleep_for(kPollInterval);
     }
-    std::error_code ignored;
-    fs::remove(spec.NodeDir(i) / "pid", ignored);
   }
   return stopped;
 }

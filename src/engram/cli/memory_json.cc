@@ -36,8 +36,8 @@ absl::Status SetKind(const Json& value, v1::StoreRequest& request) {
 absl::Status SetTags(const Json& value, v1::StoreRequest& request) {
   if (!value.is_array()) return WrongType("tags", "a list of strings");
   for (const Json& tag : value) {
-    if (absl::Status status = SetString("tags", tag, request.add_tags()); !status.ok())
-      return status;
+    if (!tag.is_string()) return WrongType("tags", "a list of strings");
+    request.add_tags(tag.get<std::string>());
   }
   return absl::OkStatus();
 }
@@ -45,10 +45,8 @@ absl::Status SetTags(const Json& value, v1::StoreRequest& request) {
 absl::Status SetMetadata(const Json& value, v1::StoreRequest& request) {
   if (!value.is_object()) return WrongType("metadata", "an object of strings");
   for (const auto& [key, entry] : value.items()) {
-    if (absl::Status status = SetString("metadata", entry, &(*request.mutable_metadata())[key]);
-        !status.ok()) {
-      return status;
-    }
+    if (!entry.is_string()) return WrongType("metadata", "an object of strings");
+    (*request.mutable_metadata())[key] = entry.get<std::string>();
   }
   return absl::OkStatus();
 }

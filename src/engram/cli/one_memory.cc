@@ -1,6 +1,5 @@
 // engram get, forget, link: what names memories by their id.
 #include <fmt/format.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <cstdio>
 
@@ -8,8 +7,6 @@
 
 namespace engram::cli {
 namespace {
-
-using google::protobuf::util::TimeUtil;
 
 struct Named {
   std::string space;
@@ -47,17 +44,17 @@ Json MemoryJson(const client::Answer<v1::GetResponse>& answer) {
           {"degraded", answer.degraded},
           {"staleness_ms", memory.staleness_ms()},
           {"confidence", memory.confidence()},
-          {"kind", memory.kind() == v1::KIND_SEMANTIC ? "semantic" : "episodic"},
-          {"occurred_at", TimeUtil::ToString(memory.occurred_at())},
-          {"updated_at", TimeUtil::ToString(memory.updated_at())},
-          {"embedding_dimension", memory.embedding_size()}};
+          {"kind", KindName(memory.kind())},
+          {"occurred_at", TimeText(memory.occurred_at())},
+          {"updated_at", TimeText(memory.updated_at())},
+          {"embedding", std::vector<float>(memory.embedding().begin(), memory.embedding().end())}};
 }
 
 void PrintMemory(const client::Answer<v1::GetResponse>& answer) {
   const v1::GetResponse& memory = answer.message;
-  fmt::print("{}\n", memory.content());
+  fmt::print("{}\n", Printable(memory.content()));
   fmt::print("  id {} in {}, confidence {:.2f}, occurred {}\n", memory.id(), memory.space(),
-             memory.confidence(), TimeUtil::ToString(memory.occurred_at()));
+             memory.confidence(), TimeText(memory.occurred_at()));
   if (memory.tags_size() > 0) fmt::print("  tags: {}\n", fmt::join(memory.tags(), ", "));
   for (const auto& [key, value] : memory.metadata()) fmt::print("  {}: {}\n", key, value);
   for (const v1::LinkTarget& link : memory.links())

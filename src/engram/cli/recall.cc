@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "engram/base/error.h"
 #include "engram/cli/command.h"
 #include "engram/cli/embedding_file.h"
 
@@ -19,8 +20,12 @@ struct RecallOptions {
   std::string kind;
   std::string embedding_file;
   double min_confidence = 0;
+  std::string after;
+  std::string before;
   bool explain = false;
 };
+
+constexpr char kTimeForm[] = "a time must be of the form 2026-01-31T12:00:00Z";
 
 Json WhyJson(const v1::Why& why) {
   Json terms = Json::array();
@@ -46,7 +51,9 @@ Json ResultJson(const v1::RecallResult& result) {
           {"confidence", result.confidence()},
           {"why", WhyJson(result.why())},
           {"tags", tags},
-          {"metadata", metadata}};
+          {"metadata", metadata},
+          {"kind", KindName(result.kind())},
+          {"occurred_at", TimeText(result.occurred_at())}};
 }
 
 Json AnswerJson(const client::Answer<v1::RecallResponse>& answer) {
@@ -85,7 +92,8 @@ std::string WhyText(const v1::Why& why) {
 void PrintText(const client::Answer<v1::RecallResponse>& answer, double milliseconds) {
   int rank = 0;
   for (const v1::RecallResult& result : answer.message.results()) {
-    fmt::print("{:>3}. {:.4f}  {}  {}\n", ++rank, result.score(), result.id(), result.content());
+    fmt::print("{:>3}. {:.4f}  {}  {}\n", ++rank, result.score(), result.id(),
+               Printable(result.content()));
     fmt::print("     confidence {:.2f}; {}\n", result.confidence(), WhyText(result.why()));
   }
   std::fflush(stdout);  // so that this comes after the results, wherever both go
@@ -106,6 +114,12 @@ absl::StatusOr<v1::RecallRequest> ToRequest(const RecallOptions& options) {
     return status;
   request.set_kind(ParseKind(options.kind));
   request.set_min_confidence(options.min_confidence);
+  if (!options.after.empty() && !ParseTime(options.after, request.mutable_after())) {
+    return InvalidArgument("after", kTimeForm);
+  }
+  if (!options.before.empty() && !ParseTime(options.before, request.mutable_before())) {
+    return InvalidArgument("before", kTimeForm);
+  }
   if (!options.embedding_file.empty()) {
     auto embedding = ReadEmbedding(options.embedding_file);
     if (!embedding.ok()) return embedding.status();
@@ -146,7 +160,10 @@ void AddRecall(CLI::App& app, Context& context) {
   command->add_option("--kind", options->kind, "only memories of this kind")
       ->check(CLI::IsMember({"episodic", "semantic"}));
   command->add_option("--min-confidence", options->min_confidence,
-                      "only memories at least so sure, 0 to 1");
+                      "only results at least so sure (the confidence shown), 0 to 1");
+  command->add_option("--after", options->after,
+                      "only what occurred at this time or later, e.g. 2026-01-31T12:00:00Z");
+  command->add_option("--before", options->before, "only what occurred before this time");
   command->add_option("--embedding", options->embedding_file,
                       "file with the query embedding's numbers");
   command->add_flag("--explain", options->explain, "show the route that the request took");

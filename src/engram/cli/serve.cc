@@ -57,7 +57,7 @@ void AddServe(CLI::App& app, Context& context) {
     CLI::Option* option = command->add_option(fmt::format("--{}", key.name),
                                               options->flags[std::string(key.name)], help);
     option->allow_extra_args(false);
-    if (!key.list) option->take_last();
+    if (!key.list) option->expected(1)->take_last();
   }
   command->footer(
       "Example: engram serve --node-id node-1 --data-dir ./node-1 --listen 127.0.0.1:50051\n"

@@ -16,6 +16,8 @@ namespace {
 
 constexpr size_t kBatchMax = 500;
 constexpr size_t kBatchBytesMax = 2u << 20;
+constexpr size_t kMessageBytesMax = 4u
+                                    << 20;  // what a node takes; a larger one would end the batch
 
 // Sends what it is fed in batches and adds up what came of it.
 class BatchStorer {
@@ -23,7 +25,12 @@ class BatchStorer {
   BatchStorer(Context& context, client::Client& client) : context_(context), client_(client) {}
 
   void Add(uint64_t line, v1::StoreRequest request) {
-    bytes_ += request.ByteSizeLong();
+    size_t size = request.ByteSizeLong();
+    if (size > kMessageBytesMax) {
+      return Bad(line, fmt::format("the memory has {} bytes, the limit for a message is {}", size,
+                                   kMessageBytesMax));
+    }
+    bytes_ += size;
     lines_.push_back(line);
     batch_.push_back(std::move(request));
     if (batch_.size() >= kBatchMax || bytes_ >= kBatchBytesMax) Flush();
@@ -78,10 +85,21 @@ class BatchStorer {
   absl::Status status_;
 };
 
+Json SharesJson(const BatchStorer& storer) {
+  Json shares = Json::array();
+  for (const auto& [space_and_node, stored] : storer.shares()) {
+    shares.push_back(
+        {{"space", space_and_node.first}, {"node", space_and_node.second}, {"stored", stored}});
+  }
+  return shares;
+}
+
 void Report(Context& context, const BatchStorer& storer) {
   if (context.json) {
-    PrintJson(
-        {{"stored", storer.stored()}, {"failed", storer.failed()}, {"errors", storer.errors()}});
+    PrintJson({{"stored", storer.stored()},
+               {"failed", storer.failed()},
+               {"errors", storer.errors()},
+               {"shares", SharesJson(storer)}});
   } else {
     for (const auto& [space_and_node, stored] : storer.shares()) {
       fmt::print("{:>8} into {} on {}\n", stored, space_and_node.first, space_and_node.second);
@@ -122,7 +140,7 @@ void StoreLines(Context& context, const StoreFromOptions& options, std::istream&
 void StoreFrom(Context& context, const StoreFromOptions& options) {
   if (options.file == "-") return StoreLines(context, options, std::cin, 0);
   std::ifstream in(options.file);
-  if (!in)
+  if (!in || std::filesystem::is_directory(options.file))
     return FailUsage(context,
                      InvalidArgument("from", fmt::format("cannot read the file {}", options.file)));
   std::error_code error;

@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <numeric>
+#include <utility>
+
 #include "engram/base/error.h"
 #include "engram/cli/command.h"
 #include "engram/cli/local_cluster.h"
@@ -64,34 +67,54 @@ absl::Status WaitForTheEnd(const ClusterSpec& spec, const sigset_t& signals) {
   }
 }
 
-absl::Status Run(Context& context, const ClusterSpec& spec, bool detach) {
+void PrintStarted(const Context& context, const ClusterSpec& spec, bool detach) {
+  if (!context.json) return PrintHints(context, spec, detach);
+  PrintJson(ClusterJson(spec));
+  std::fflush(stdout);
+}
+
+absl::Status Run(const Context& context, const ClusterSpec& spec, bool detach, StartLock lock) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
-  absl::Status started = StartNodes(spec, detach ? Attachment::kDetached : Attachment::kForeground);
+  auto started = StartNodes(spec, detach ? Attachment::kDetached : Attachment::kForeground);
   // After the fork: the nodes take their signals as they come.
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  if (!started.ok()) return started;
+  if (!started.ok()) return started.status();
   absl::Status status = AwaitReady(spec, Now() + kStartLimit);
   if (status.ok()) {
-    if (context.json) {
-      PrintJson(ClusterJson(spec));
-      std::fflush(stdout);
-    } else {
-      PrintHints(context, spec, detach);
-    }
+    PrintStarted(context, spec, detach);
     if (detach) return status;
+    { StartLock released = std::move(lock); }
     status = WaitForTheEnd(spec, signals);
   }
-  StopNodes(spec, Now() + kStopLimit);
+  StopNodes(spec, *started, Now() + kStopLimit);
   return status;
+}
+
+void Up(Context& context, const ClusterRequest& request, bool detach) {
+  if (request.dir.empty()) {
+    return FailUsage(context, InvalidArgument("dir", "--dir must not be empty"));
+  }
+  auto lock = StartLock::Take(request.dir);
+  if (!lock.ok()) return Fail(context, lock.status());
+  auto spec = PrepareCluster(request);
+  if (!spec.ok()) return FailUsage(context, spec.status());
+  absl::Status status = Run(context, *spec, detach, *std::move(lock));
+  if (!status.ok()) Fail(context, status);
+}
+
+std::vector<int> AllNodes(const ClusterSpec& spec) {
+  std::vector<int> all(static_cast<size_t>(spec.nodes));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
 }
 
 void Down(Context& context, const std::string& dir) {
   auto spec = ReadCluster(dir);
   if (!spec.ok()) return Fail(context, spec.status());
-  int stopped = StopNodes(*spec, Now() + kStopLimit);
+  int stopped = StopNodes(*spec, AllNodes(*spec), Now() + kStopLimit);
   if (context.json) return PrintJson({{"stopped", stopped}});
   fmt::print("stopped {} of {} nodes; the data stays in {}\n", stopped, spec->nodes, dir);
 }
@@ -127,10 +150,7 @@ void AddUp(CLI::App& app, Context& context) {
     if (nodes->count() > 0) request.nodes = options->nodes;
     if (base->count() > 0) request.base_port = options->base_port;
     if (durability->count() > 0) request.durability = options->durability;
-    auto spec = PrepareCluster(request);
-    if (!spec.ok()) return FailUsage(context, spec.status());
-    if (absl::Status status = Run(context, *spec, options->detach); !status.ok())
-      Fail(context, status);
+    Up(context, request, options->detach);
   });
 }
 

@@ -11,6 +11,7 @@
 #include "engram/base/error.h"
 #include "engram/client/batch_sender.h"
 #include "engram/net/channel.h"
+#include "engram/net/endpoint.h"
 #include "engram/net/event_loop.h"
 #include "engram/net/grpc_status.h"
 
@@ -129,6 +130,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   net::ChannelOptions channel_options;
   channel_options.connect_timeout = options.connect_timeout;
   for (const std::string& node : options.nodes) {
+    auto endpoint = net::internal::ParseEndpoint(node);
+    if (!endpoint.ok()) return endpoint.status();
     impl->channels.push_back(net::Channel::Create(impl->loop, node, channel_options));
   }
   impl->options = std::move(options);

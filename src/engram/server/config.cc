@@ -5,11 +5,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "engram/base/error.h"
+#include "engram/base/file.h"
 
 namespace engram::server {
 namespace {
@@ -133,13 +132,9 @@ absl::Status ApplyConfigText(std::string_view text, std::string_view source, Nod
 }
 
 absl::Status ApplyConfigFile(const std::filesystem::path& file, NodeConfig& config) {
-  std::ifstream in(file);
-  if (!in) {
-    return InvalidArgument("config",
-                           fmt::format("cannot read the configuration file {}", file.string()));
-  }
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  return ApplyConfigText(text, file.string(), config);
+  absl::StatusOr<std::string> text = ReadFile(file);
+  if (!text.ok()) return text.status();
+  return ApplyConfigText(*text, file.string(), config);
 }
 
 absl::Status FinishConfig(NodeConfig& config) {

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "engram/memory/utf8.h"
 #include "engram/server/convert.h"
+#include "engram/server/peek.h"
 
 namespace engram::server {
 namespace {
@@ -22,16 +25,29 @@ constexpr size_t kInPlaceBytesMax = 16u << 10;
 
 constexpr Duration kOverloadedPause = std::chrono::milliseconds(100);
 
+// Why the parser refused: text that is no UTF-8, which can be named, or a broken structure, which
+// can not.
+absl::Status Unparseable(const google::protobuf::Descriptor& type, std::string_view body) {
+  for (int i = 0; i < type.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor& field = *type.field(i);
+    if (field.type() != google::protobuf::FieldDescriptor::TYPE_STRING) continue;
+    std::optional<std::string_view> text = PeekString(body, field.number());
+    if (text.has_value() && !memory::IsValidUtf8(*text)) {
+      return InvalidArgument(field.name(), fmt::format("{} is not valid UTF-8 text", field.name()));
+    }
+  }
+  return InvalidArgument(
+      "message",
+      fmt::format("the bytes are not a valid {}; a field is malformed or cut off", type.name()));
+}
+
 // Parses and checks what only the bytes can tell: well-formed, nothing unknown, the space it was
 // routed by (SPEC R17).
 template <class Request>
 absl::StatusOr<Request> Parse(const LocalRequest& request) {
   Request message;
-  if (!message.ParseFromString(request.body)) {
-    return InvalidArgument(
-        "message", fmt::format("the bytes are not a valid {}; a field is malformed or cut off",
-                               message.GetDescriptor()->name()));
-  }
+  if (!message.ParseFromString(request.body))
+    return Unparseable(*Request::descriptor(), request.body);
   if (absl::Status status = CheckKnownFields(message); !status.ok()) return status;
   if (message.space() != request.space.view()) {
     return InvalidArgument(
