@@ -115,10 +115,12 @@ absl::StatusOr<RecallResult> EngineImpl::ReadHits(const RecallQuery& query,
     if (!memory.ok()) return memory.status();
     // It may have been forgotten or changed since it was ranked.
     if (!memory->has_value() || !Passes(query, **memory)) continue;
+    const double confidence = (*memory)->confidence * found.match;
+    if (confidence < query.min_confidence) continue;
     RecallHit& hit = result.hits.emplace_back();
     hit.memory = **std::move(memory);
     hit.score = found.score;
-    hit.confidence = hit.memory.confidence * found.match;
+    hit.confidence = confidence;
     hit.why = std::move(found.why);
   }
   return result;

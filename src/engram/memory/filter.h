@@ -20,7 +20,9 @@ namespace engram::memory {
 std::vector<uint64_t> FeaturesOf(const std::vector<std::string>& tags,
                                  const std::map<std::string, std::string>& metadata);
 
-// The filter part of a RecallQuery, ready to be asked for many documents. Value type.
+// The filter part of a RecallQuery, ready to be asked for many documents. Of min_confidence it asks
+// what a memory can tell by itself: its own confidence, which the one shown never exceeds
+// (ranking.h). Value type.
 class Filter {
  public:
   explicit Filter(const RecallQuery& query);

@@ -35,10 +35,7 @@ class Ranker {
     Fuse();
     FollowLinks();
     Score();
-    std::vector<RankedMemory> ranked;
-    ranked.reserve(candidates_.size());
-    for (const Candidate& candidate : candidates_) ranked.push_back(Explain(candidate));
-    return ranked;
+    return TakeBest();
   }
 
  private:
@@ -130,7 +127,19 @@ class Ranker {
       if (a.score != b.score) return a.score > b.score;
       return Name(a) < Name(b);
     });
-    if (candidates_.size() > query_.limit) candidates_.resize(query_.limit);
+  }
+
+  // What the bound drops makes room for the next in the order.
+  std::vector<RankedMemory> TakeBest() const {
+    std::vector<RankedMemory> best;
+    best.reserve(std::min(query_.limit, candidates_.size()));
+    for (const Candidate& candidate : candidates_) {
+      if (best.size() == query_.limit) break;
+      RankedMemory ranked = Explain(candidate);
+      const double confidence = documents().ConfidenceOf(candidate.document) * ranked.match;
+      if (confidence >= query_.min_confidence) best.push_back(std::move(ranked));
+    }
+    return best;
   }
 
   RankedMemory Explain(const Candidate& candidate) const {
@@ -144,7 +153,8 @@ class Ranker {
         covered_idf += term.idf;
       }
     }
-    ranked.match = std::max({asked_.idf_sum > 0 ? covered_idf / asked_.idf_sum : 0.0,
+    // Not above 1: so a memory's own confidence bounds the one that is shown.
+    ranked.match = std::max({asked_.idf_sum > 0 ? std::min(covered_idf / asked_.idf_sum, 1.0) : 0.0,
                              static_cast<double>(std::min(candidate.vector_score, 1.0F)),
                              candidate.link_strength});
     ranked.why.text_score = candidate.text_score;
@@ -172,7 +182,11 @@ class Ranker {
 }  // namespace
 
 RankingQuery::RankingQuery(const RecallQuery& query)
-    : text(Analyze(query.text)), embedding(query.embedding), filter(query), limit(query.limit) {}
+    : text(Analyze(query.text)),
+      embedding(query.embedding),
+      filter(query),
+      min_confidence(query.min_confidence),
+      limit(query.limit) {}
 
 std::vector<RankedMemory> Rank(const SpaceIndex& index, const RankingQuery& query) {
   return Ranker(index, query).Run();

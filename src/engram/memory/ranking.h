@@ -18,8 +18,10 @@
 //    s)). So the best direct hit stays first, links lift a hit but never above it, and what only
 //    links found stays below the memory that led there.
 // 5. Confidence = the memory's own * max(text, vector, s), where text is the share of the query's
-// idf
-//    that the memory's words cover, vector the cosine (not below 0).
+//    idf that the memory's words cover, vector the cosine (not below 0). A query's min_confidence
+//    bounds this product. The memory's own confidence is never below it, so the filter of the ways
+//    asks for as much already; what then falls short is dropped in the order of the score until
+//    `limit` memories are found.
 //
 // Equal scores are ordered by id: equal data gives equal answers on every node.
 #pragma once
@@ -47,6 +49,7 @@ struct RankingQuery {
   AnalyzedText text;
   std::span<const float> embedding;
   Filter filter;
+  double min_confidence;  // of memory and match together
   size_t limit;
 
   explicit RankingQuery(const RecallQuery& query);
@@ -59,8 +62,8 @@ struct RankedMemory {
   Why why;
 };
 
-// At most query.limit, best first. REQUIRES: the embedding, if there is one, has the index's
-// dimension.
+// At most query.limit, best first, none below query.min_confidence. REQUIRES: the embedding, if
+// there is one, has the index's dimension.
 std::vector<RankedMemory> Rank(const SpaceIndex& index, const RankingQuery& query);
 
 }  // namespace engram::memory

@@ -132,6 +132,53 @@ TEST_F(Recall, ConfidenceOfTheMemoryCounts) {
   EXPECT_DOUBLE_EQ(EngineTest::Recall(MakeQuery("apples"))[0].confidence, 0.5);
 }
 
+TEST_F(Recall, MinConfidenceHoldsForTheConfidenceShown) {
+  ASSERT_TRUE(Store("whole", "apples and pears").ok());
+  ASSERT_TRUE(Store("half", "apples").ok());
+  StoreCommand doubted = MakeStore("doubted", "apples and pears");
+  doubted.confidence = 0.4;
+  ASSERT_TRUE(Store(doubted).ok());
+  RecallQuery query = MakeQuery("apples pears");
+  EXPECT_THAT(RecallIds(query), UnorderedElementsAre("whole", "half", "doubted"));
+  query.min_confidence = 0.9;
+  EXPECT_THAT(RecallIds(query), ElementsAre("whole"));
+  query.min_confidence = 1;  // reached by a memory that has every word
+  EXPECT_THAT(RecallIds(query), ElementsAre("whole"));
+}
+
+TEST_F(Recall, MinConfidenceHoldsForLinkedMemoriesToo) {
+  ASSERT_TRUE(Store("source", "apples").ok());
+  ASSERT_TRUE(Store("linked", "cider").ok());
+  ASSERT_TRUE(Link("source", "linked", 0.5).ok());
+  RecallQuery query = MakeQuery("apples");
+  EXPECT_THAT(RecallIds(query), ElementsAre("source", "linked"));
+  query.min_confidence = 0.9;
+  EXPECT_THAT(RecallIds(query), ElementsAre("source"));
+}
+
+TEST_F(Recall, WhatMinConfidenceDropsLeavesRoomForTheNext) {
+  // By text these rank first, by the confidence shown they fall below.
+  for (int i = 0; i < 20; ++i) {
+    StoreCommand command = MakeStore("doubted" + std::to_string(i), "apples pears");
+    command.confidence = 0.7;
+    command.embedding = {1, 0.5F};
+    ASSERT_TRUE(Store(command).ok());
+  }
+  for (int i = 0; i < 5; ++i) {
+    StoreCommand command = MakeStore("sure" + std::to_string(i), "pears and many more words");
+    command.embedding = {1, 0};
+    ASSERT_TRUE(Store(command).ok());
+  }
+  RecallQuery query = MakeQuery("apples pears unknown");
+  query.embedding = {1, 0};
+  query.limit = 3;
+  query.min_confidence = 0.69;
+  for (const RecallHit& hit : EngineTest::Recall(query)) {
+    EXPECT_GE(hit.confidence, query.min_confidence) << hit.memory.id.view();
+  }
+  EXPECT_THAT(RecallIds(query), ElementsAre("sure0", "sure1", "sure2"));
+}
+
 TEST_F(Recall, WrongDimensionIsRefused) {
   StoreCommand command = MakeStore("m1", "apples");
   command.embedding = {1, 0};
@@ -182,8 +229,10 @@ TEST_F(Recall, FilteredRecallFindsTheBestThatPass) {
     if (random() % 2 == 0) query.min_confidence = 0.5;
     std::vector<std::string> expected;
     for (const RecallHit& hit : all) {
-      if (expected.size() < 10 && Passes(query, hit.memory))
+      if (expected.size() < 10 && Passes(query, hit.memory) &&
+          hit.confidence >= query.min_confidence) {
         expected.push_back(hit.memory.id.value());
+      }
     }
     // What the unlimited recall cut off could have filled the rest.
     if (expected.size() < 10 && all.size() == 1000) continue;

@@ -57,11 +57,16 @@ TextIndex::Query TextIndex::Prepare(const AnalyzedText& text) const {
     auto found = vocabulary_.find(counted.term);
     const uint32_t alive = found == vocabulary_.end() ? 0 : terms_[found->second].alive;
     const double idf = Idf(alive);
-    query.idf_sum += idf;
-    if (alive > 0) query.terms.push_back({found->second, idf, &counted.term});
+    if (alive > 0) {
+      query.terms.push_back({found->second, idf, &counted.term});
+    } else {
+      query.idf_sum += idf;
+    }
   }
   std::stable_sort(query.terms.begin(), query.terms.end(),
                    [](const QueryTerm& a, const QueryTerm& b) { return a.idf > b.idf; });
+  // In the order in which Matches() gives them: who has every term covers exactly the whole.
+  for (const QueryTerm& term : query.terms) query.idf_sum += term.idf;
   return query;
 }
 

@@ -117,7 +117,7 @@ struct RecallQuery {
   Kind kind = Kind::kUnspecified;               // unspecified: any
   std::optional<WallMillis> after;              // occurred_at >= after
   std::optional<WallMillis> before;             // occurred_at < before
-  double min_confidence = 0.0;
+  double min_confidence = 0.0;                  // of RecallHit::confidence
 };
 
 // Ranks count from 1; 0: not found that way.
@@ -134,7 +134,7 @@ struct Why {
 struct RecallHit {
   Memory memory;  // without its embedding
   double score = 0;
-  double confidence = 0;
+  double confidence = 0;  // the memory's own times how well it matched: ranking.h
   Why why;
 };
 
