@@ -2,8 +2,8 @@
 //
 // NFKC case folding (Unicode Standard Annex #15), words by Unicode's word boundaries (Annex #29,
 // ICU; dictionaries for Chinese, Japanese and Thai), those with a letter or digit kept, stemmed by
-// Snowball's English stemmer. No stop words are dropped: BM25 already gives a word that is
-// everywhere next to no weight.
+// Snowball's English stemmer. No stop words are dropped: every word can be looked for; a query
+// leaves out those that tell nothing (stop_words.h).
 #pragma once
 
 #include <cstdint>

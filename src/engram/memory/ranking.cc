@@ -4,6 +4,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "engram/memory/activation.h"
+#include "engram/memory/stop_words.h"
 
 namespace engram::memory {
 namespace {
@@ -182,7 +183,7 @@ class Ranker {
 }  // namespace
 
 RankingQuery::RankingQuery(const RecallQuery& query)
-    : text(Analyze(query.text)),
+    : text(WithoutFunctionWords(Analyze(query.text))),
       embedding(query.embedding),
       filter(query),
       min_confidence(query.min_confidence),

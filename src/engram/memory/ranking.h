@@ -1,8 +1,8 @@
 // How recall ranks: pure arithmetic over one space's index.
 //
-// 1. Ways. The text way ranks by BM25 (text_index.h), the vector way by cosine (vector_index.h).
-// Each
-//    gives its best max(4 * limit, 100) memories that pass the filter.
+// 1. Ways. The text way ranks by BM25 (text_index.h) of the query without its function words
+//    (stop_words.h), the vector way by cosine (vector_index.h). Each gives its best
+//    max(4 * limit, 100) memories that pass the filter.
 // 2. Fusion by reciprocal ranks: fused(d) = sum over ways of 1 / (60 + rank), divided by what a
 // memory
 //    that is first in every way gets, so it lies in (0, 1]. Cormack, Clarke and Buettcher,

@@ -124,7 +124,7 @@ struct RecallQuery {
 struct Why {
   double text_score = 0;  // BM25
   uint32_t text_rank = 0;
-  std::vector<std::string> terms;  // the query's stems that the memory has
+  std::vector<std::string> terms;  // the stems looked for that the memory has
   double vector_score = 0;         // cosine
   uint32_t vector_rank = 0;
   double activation = 0;  // that arrived over links
