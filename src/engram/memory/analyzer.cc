@@ -4,8 +4,11 @@
 #include <unicode/brkiter.h>
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
+#include <unicode/translit.h>
 #include <unicode/ubrk.h>
+#include <unicode/uscript.h>
 #include <unicode/utext.h>
+#include <unicode/utf8.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -23,6 +26,18 @@ void Require(bool condition, const char* what) {
   if (condition) return;
   std::fprintf(stderr, "engram: cannot set up %s\n", what);
   std::abort();
+}
+
+bool HasLatinBeyondAscii(std::string_view word) {
+  const auto size = static_cast<int32_t>(word.size());
+  for (int32_t i = 0; i < size;) {
+    UChar32 letter = 0;
+    U8_NEXT(word.data(), i, size, letter);
+    if (letter < 0x80) continue;
+    UErrorCode error = U_ZERO_ERROR;
+    if (uscript_getScript(letter, &error) == USCRIPT_LATIN) return true;
+  }
+  return false;
 }
 
 // One thread's tools. ICU's break iterators and the stemmer hold state and must not be shared.
@@ -56,7 +71,7 @@ class WordBreaker {
     for (int32_t end = words_->next(); end != icu::BreakIterator::DONE; end = words_->next()) {
       // Below this status come spaces and punctuation.
       if (words_->getRuleStatus() >= UBRK_WORD_NONE_LIMIT) {
-        terms.push_back(Stem(std::string_view(folded).substr(static_cast<size_t>(begin),
+        terms.push_back(Term(std::string_view(folded).substr(static_cast<size_t>(begin),
                                                              static_cast<size_t>(end - begin))));
       }
       begin = end;
@@ -75,6 +90,25 @@ class WordBreaker {
     return folded;
   }
 
+  std::string Term(std::string_view word) {
+    return HasLatinBeyondAscii(word) ? Stem(WithoutDiacritics(word)) : Stem(word);
+  }
+
+  std::string WithoutDiacritics(std::string_view word) {
+    word = CutAtCharacter(word, 4 * kTermBytesMax);  // a letter of four bytes may become one of one
+    if (to_ascii_ == nullptr) {
+      UErrorCode error = U_ZERO_ERROR;
+      to_ascii_.reset(icu::Transliterator::createInstance("Latin-ASCII", UTRANS_FORWARD, error));
+      Require(U_SUCCESS(error), "the transliteration of Latin letters");
+    }
+    icu::UnicodeString letters = icu::UnicodeString::fromUTF8(
+        icu::StringPiece(word.data(), static_cast<int32_t>(word.size())));
+    to_ascii_->transliterate(letters);
+    std::string plain;
+    letters.toUTF8String(plain);
+    return plain;
+  }
+
   std::string Stem(std::string_view word) {
     word = CutAtCharacter(word, kTermBytesMax);
     const sb_symbol* stem = sb_stemmer_stem(
@@ -86,6 +120,7 @@ class WordBreaker {
 
   const icu::Normalizer2* folding_ = nullptr;  // a singleton of ICU's
   std::unique_ptr<icu::BreakIterator> words_;
+  std::unique_ptr<icu::Transliterator> to_ascii_;  // made at the first word that needs it
   sb_stemmer* stemmer_ = nullptr;
   UText* text_ = nullptr;
 };

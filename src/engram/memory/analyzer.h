@@ -1,9 +1,10 @@
 // From text to the terms that are indexed and looked for.
 //
 // NFKC case folding (Unicode Standard Annex #15), words by Unicode's word boundaries (Annex #29,
-// ICU; dictionaries for Chinese, Japanese and Thai), those with a letter or digit kept, stemmed by
-// Snowball's English stemmer. No stop words are dropped: every word can be looked for; a query
-// leaves out those that tell nothing (stop_words.h).
+// ICU; dictionaries for Chinese, Japanese and Thai), those with a letter or digit kept, Latin
+// letters without their diacritics (ICU's Latin-ASCII; the marks of other scripts tell words apart
+// and stay), stemmed by Snowball's English stemmer. No stop words are dropped: every word can be
+// looked for; a query leaves out those that tell nothing (stop_words.h).
 #pragma once
 
 #include <cstdint>

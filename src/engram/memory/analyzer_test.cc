@@ -32,6 +32,35 @@ TEST(Analyze, FoldsCaseAndWidthAndComposition) {
   EXPECT_EQ(Terms("ＡＢＣ"), Terms("abc"));
 }
 
+TEST(Analyze, FindsLatinLettersWithAndWithoutDiacritics) {
+  for (const auto& [with, without] :
+       std::vector<std::pair<const char*, const char*>>{{"Café", "cafe"},
+                                                        {"cafe\u0301", "cafe"},
+                                                        {"naïve", "naive"},
+                                                        {"béchamel", "bechamel"},
+                                                        {"Ærøskøbing", "aeroskobing"},
+                                                        {"Łódź", "lodz"},
+                                                        {"señores", "senores"},
+                                                        {"phở", "pho"}}) {
+    EXPECT_EQ(Terms(with), Terms(without));
+  }
+  // A letter that grows is still cut to the limit.
+  std::string grows;
+  while (grows.size() < 2 * kTermBytesMax) grows += "æ";
+  for (const std::string& term : Terms(grows)) EXPECT_LE(term.size(), kTermBytesMax);
+}
+
+TEST(Analyze, LeavesTheMarksOfOtherScripts) {
+  // Vowel signs, tones and dots that tell words apart.
+  EXPECT_THAT(Terms("हिन्दी"), ElementsAre("हिन्दी"));
+  EXPECT_NE(Terms("कि"), Terms("की"));
+  EXPECT_NE(Terms("ไม้"), Terms("ไม"));
+  EXPECT_NE(Terms("мой"), Terms("мои"));
+  EXPECT_NE(Terms("がき"), Terms("かき"));
+  EXPECT_NE(Terms("ή"), Terms("η"));
+  EXPECT_THAT(Terms("café हिन्दी мой"), ElementsAre("cafe", "мой", "हिन्दी"));
+}
+
 TEST(Analyze, KeepsWordsOfOtherScripts) {
   EXPECT_THAT(Terms("Привет, мир"), ElementsAre("мир", "привет"));
   EXPECT_THAT(Terms("Ünïcödé 42"), Contains("42"));
