@@ -1,5 +1,7 @@
 #include "engram/memory/commit_group.h"
 
+#include <fmt/format.h>
+
 #include "engram/base/error.h"
 #include "engram/memory/apply.h"
 #include "engram/memory/errors.h"
@@ -22,6 +24,13 @@ bool MayCreateSpace(const WriteOperation& operation) {
   return store != nullptr && store->command.create_space == CreateSpace::kYes;
 }
 
+absl::Status UsedForAnother(const RequestId& id) {
+  return InvalidArgument(
+      "request_id", fmt::format("request id {} was used for another request; send a new request "
+                                "with a new id, and a repetition unchanged",
+                                id.ToString()));
+}
+
 }  // namespace
 
 CommitGroup::CommitGroup(storage::Database& database, SpaceTable& spaces, NodeId node,
@@ -29,14 +38,16 @@ CommitGroup::CommitGroup(storage::Database& database, SpaceTable& spaces, NodeId
     : database_(database), spaces_(spaces), node_(std::move(node)), now_(now), batch_(database) {}
 
 absl::StatusOr<std::optional<WriteResult>> CommitGroup::Remembered(
-    const WriteOperation& operation) const {
-  auto bytes = batch_.Get(Family::kRequests, RequestKey(SpaceOf(operation), IdentityOf(operation)));
+    const PendingWrite& write) const {
+  const WriteIdentity& identity = IdentityOf(write.operation);
+  auto bytes = batch_.Get(Family::kRequests, RequestKey(SpaceOf(write.operation), identity));
   if (!bytes.ok()) return bytes.status();
   if (!bytes->has_value()) return std::optional<WriteResult>();
-  auto result = DecodeWriteResult(**bytes);
-  if (!result.ok()) return result.status();
-  result->repeated = true;
-  return std::optional<WriteResult>(*std::move(result));
+  auto request = DecodeRequest(**bytes);
+  if (!request.ok()) return request.status();
+  if (request->fingerprint != write.fingerprint) return UsedForAnother(identity.request_id);
+  request->result.repeated = true;
+  return std::optional<WriteResult>(std::move(request->result));
 }
 
 SpaceDraft* CommitGroup::FindDraft(const SpaceId& space) {
@@ -66,10 +77,11 @@ absl::StatusOr<WriteResult> CommitGroup::ApplyIn(SpaceDraft& space, WriteOperati
       operation);
 }
 
-absl::StatusOr<WriteResult> CommitGroup::Apply(WriteOperation& operation) {
+absl::StatusOr<WriteResult> CommitGroup::Apply(PendingWrite& write) {
+  WriteOperation& operation = write.operation;
   const SpaceId space_id = SpaceOf(operation);
   const WriteIdentity identity = IdentityOf(operation);
-  auto remembered = Remembered(operation);
+  auto remembered = Remembered(write);
   if (!remembered.ok()) return remembered.status();
   if (remembered->has_value()) return **std::move(remembered);
 
@@ -80,7 +92,8 @@ absl::StatusOr<WriteResult> CommitGroup::Apply(WriteOperation& operation) {
   auto result = ApplyIn(*space, operation);
   if (!result.ok()) return result;
   result->space_created = create;
-  batch_.Put(Family::kRequests, RequestKey(space_id, identity), EncodeWriteResult(*result));
+  batch_.Put(Family::kRequests, RequestKey(space_id, identity),
+             EncodeRequest({*result, write.fingerprint}));
   return result;
 }
 

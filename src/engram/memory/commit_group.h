@@ -20,8 +20,8 @@ class CommitGroup {
   CommitGroup(storage::Database& database, SpaceTable& spaces, NodeId node, WallMillis now);
 
   // The result to give once the group has committed. A request that was applied before gives its
-  // remembered result.
-  absl::StatusOr<WriteResult> Apply(WriteOperation& operation);
+  // remembered result; one whose id was used for another request is refused.
+  absl::StatusOr<WriteResult> Apply(PendingWrite& write);
 
   // Writes everything, then shows it to readers. After an error nothing is shown.
   [[nodiscard]] absl::Status Commit(storage::Sync sync);
@@ -30,7 +30,7 @@ class CommitGroup {
   const std::map<std::string, SpaceDraft>& drafts() const { return drafts_; }
 
  private:
-  absl::StatusOr<std::optional<WriteResult>> Remembered(const WriteOperation& operation) const;
+  absl::StatusOr<std::optional<WriteResult>> Remembered(const PendingWrite& write) const;
   // Null if the space is neither in the table nor made by this group.
   SpaceDraft* FindDraft(const SpaceId& space);
   SpaceDraft& CreateDraft(const SpaceId& space, const WriteIdentity& identity);

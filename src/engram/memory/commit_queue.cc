@@ -96,7 +96,7 @@ void CommitQueue::CommitOne(std::vector<PendingWrite> writes) {
   results.reserve(writes.size());
   if (failed_.ok()) {
     CommitGroup group = make_group_();
-    for (PendingWrite& write : writes) results.push_back(group.Apply(write.operation));
+    for (PendingWrite& write : writes) results.push_back(group.Apply(write));
     failed_ = group.Commit(options_.sync);
     if (failed_.ok()) {
       committed_(group);

@@ -2,6 +2,7 @@
 
 #include "engram/base/names.h"
 #include "engram/memory/errors.h"
+#include "engram/memory/fingerprint.h"
 #include "engram/memory/keys.h"
 #include "engram/memory/memory_reader.h"
 
@@ -57,25 +58,30 @@ void EngineImpl::Committed(const CommitGroup& group) {
   }
 }
 
+void EngineImpl::Submit(WriteOperation operation, Done done, size_t bytes) {
+  const uint64_t fingerprint = FingerprintOf(operation);
+  queue_.Submit({std::move(operation), std::move(done), bytes, fingerprint});
+}
+
 void EngineImpl::Store(StoreCommand command, Done done) {
   absl::Status taken = queue_.CheckRoom();
   if (taken.ok()) taken = ValidateStore(command, Window());
   if (!taken.ok()) return done(std::move(taken));
   const size_t bytes = BytesOf(command);
   AnalyzedText text = Analyze(command.content);
-  queue_.Submit({PreparedStore{std::move(command), std::move(text)}, std::move(done), bytes});
+  Submit(PreparedStore{std::move(command), std::move(text)}, std::move(done), bytes);
 }
 
 void EngineImpl::Forget(ForgetCommand command, Done done) {
   absl::Status valid = ValidateForget(command, Window());
   if (!valid.ok()) return done(std::move(valid));
-  queue_.Submit({std::move(command), std::move(done), sizeof(command)});
+  Submit(std::move(command), std::move(done), sizeof(command));
 }
 
 void EngineImpl::Link(LinkCommand command, Done done) {
   absl::Status valid = ValidateLink(command, Window());
   if (!valid.ok()) return done(std::move(valid));
-  queue_.Submit({std::move(command), std::move(done), sizeof(command)});
+  Submit(std::move(command), std::move(done), sizeof(command));
 }
 
 absl::StatusOr<Memory> EngineImpl::Get(const SpaceId& space, const MemoryId& id) const {

@@ -33,6 +33,7 @@ class EngineImpl final : public Engine {
 
  private:
   RequestWindow Window() const { return {options_.wall_clock(), options_.request_id_ttl}; }
+  void Submit(WriteOperation operation, Done done, size_t bytes);
   void Committed(const CommitGroup& group);
   absl::StatusOr<RecallResult> ReadHits(const RecallQuery& query,
                                         std::vector<RankedMemory> ranked) const;

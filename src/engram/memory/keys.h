@@ -6,7 +6,7 @@
 //   links     space NUL from NUL to                     -> weight
 //   vectors   space NUL id                              -> embedding
 //   log       space NUL epoch primary NUL sequence      -> LogEntry; numbers are 8 bytes,
-//   big-endian requests  space NUL request-id line                 -> WriteResult; 16 and 8 bytes,
+//   big-endian requests  space NUL request-id line                 -> RequestRecord; 16 and 8 bytes,
 //   so the oldest come first cluster   "format", "identity", "space" NUL space   -> FormatVersion,
 //   Identity, SpaceRecord
 //

@@ -20,7 +20,8 @@ using WriteOperation = std::variant<PreparedStore, ForgetCommand, LinkCommand>;
 struct PendingWrite {
   WriteOperation operation;
   Engine::Done done;
-  size_t bytes = 0;  // about what it holds in memory
+  size_t bytes = 0;          // about what it holds in memory
+  uint64_t fingerprint = 0;  // of the operation: fingerprint.h
 };
 
 const SpaceId& SpaceOf(const WriteOperation& operation);

@@ -121,25 +121,29 @@ absl::StatusOr<Identity> DecodeIdentity(std::string_view bytes) {
   return identity;
 }
 
-std::string EncodeWriteResult(const WriteResult& result) {
+std::string EncodeRequest(const RequestRecord& record) {
+  const WriteResult& result = record.result;
   Encoder out = parts::Begin();
   out.Bytes(result.id.view());
   parts::Put(out, result.version);
   out.Byte(result.created ? 1 : 0);
   out.Byte(result.space_created ? 1 : 0);
+  out.Varint(record.fingerprint);
   return out.Take();
 }
 
-absl::StatusOr<WriteResult> DecodeWriteResult(std::string_view bytes) {
+absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes) {
   Decoder in(bytes);
-  if (!parts::KnownFormat(in)) return Damaged("result");
-  WriteResult result;
+  if (!parts::KnownFormat(in)) return Damaged("request");
+  RequestRecord record;
+  WriteResult& result = record.result;
   result.id = MemoryId(in.Bytes());
   result.version = parts::TakeVersion(in);
   result.created = in.Byte() != 0;
   result.space_created = in.Byte() != 0;
-  if (!in.Finished()) return Damaged("result");
-  return result;
+  record.fingerprint = in.Varint();
+  if (!in.Finished()) return Damaged("request");
+  return record;
 }
 
 std::string EncodeFormatVersion(uint64_t version) {

@@ -56,6 +56,12 @@ struct SpaceRecord {
   uint32_t dimension = 0;
 };
 
+// A request that was applied, so that a repetition is answered and anything else refused.
+struct RequestRecord {
+  WriteResult result;
+  uint64_t fingerprint = 0;  // of what was asked: fingerprint.h
+};
+
 // Who the data belongs to.
 struct Identity {
   std::string cluster_id;
@@ -99,8 +105,8 @@ std::string EncodeLogEntry(const LogEntry& entry);
 absl::StatusOr<LogEntry> DecodeLogEntry(std::string_view bytes);
 
 // Without `repeated`, which is not a property of the result.
-std::string EncodeWriteResult(const WriteResult& result);
-absl::StatusOr<WriteResult> DecodeWriteResult(std::string_view bytes);
+std::string EncodeRequest(const RequestRecord& record);
+absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes);
 
 std::string EncodeFormatVersion(uint64_t version);
 absl::StatusOr<uint64_t> DecodeFormatVersion(std::string_view bytes);

@@ -76,7 +76,7 @@ TEST(Records, IndexEntryComesBack) {
   EXPECT_EQ(back->attributes.occurred_at, entry.attributes.occurred_at);
 }
 
-TEST(Records, SpaceAndIdentityAndResultComeBack) {
+TEST(Records, SpaceAndIdentityAndRequestComeBack) {
   SpaceRecord space{{{2, NodeId("n0")}, 9}, {{1, NodeId("n0")}, 1}, WallMillis{4}, 5, 6, 7, 8, 128};
   auto space_back = DecodeSpace(EncodeSpace(space));
   ASSERT_TRUE(space_back.ok());
@@ -90,11 +90,12 @@ TEST(Records, SpaceAndIdentityAndResultComeBack) {
   ASSERT_TRUE(identity_back.ok());
   EXPECT_EQ(identity_back->members, identity.members);
 
-  WriteResult result{MemoryId("m"), {{1, NodeId("n0")}, 3}, true, false, false};
-  auto result_back = DecodeWriteResult(EncodeWriteResult(result));
-  ASSERT_TRUE(result_back.ok());
-  EXPECT_EQ(result_back->version, result.version);
-  EXPECT_TRUE(result_back->created);
+  RequestRecord request{{MemoryId("m"), {{1, NodeId("n0")}, 3}, true, false, false}, ~uint64_t{5}};
+  auto request_back = DecodeRequest(EncodeRequest(request));
+  ASSERT_TRUE(request_back.ok());
+  EXPECT_EQ(request_back->result.version, request.result.version);
+  EXPECT_TRUE(request_back->result.created);
+  EXPECT_EQ(request_back->fingerprint, request.fingerprint);
 }
 
 TEST(Records, EveryTruncationAndAnUnknownFormatAreDamage) {

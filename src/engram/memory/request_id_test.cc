@@ -4,6 +4,8 @@
 namespace engram::memory {
 namespace {
 
+using ::testing::HasSubstr;
+
 class RequestIds : public EngineTest {
  protected:
   uint64_t Sequence() { return engine_->FindSpace("space")->version.sequence; }
@@ -12,7 +14,6 @@ class RequestIds : public EngineTest {
 TEST_F(RequestIds, RepeatedStoreGivesTheRememberedResult) {
   StoreCommand command = MakeStore("m1", "text");
   auto first = Store(command);
-  command.content = "another text under the same id";
   auto second = Store(command);
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_FALSE(first->repeated);
@@ -21,6 +22,48 @@ TEST_F(RequestIds, RepeatedStoreGivesTheRememberedResult) {
   EXPECT_EQ(second->created, first->created);
   EXPECT_EQ(Get("m1")->content, "text");
   EXPECT_EQ(Sequence(), 2u);
+}
+
+TEST_F(RequestIds, UsedForAnotherRequestIsRefusedAndAppliesNothing) {
+  const StoreCommand command = MakeStore("m1", "text");
+  ASSERT_TRUE(Store(command).ok());
+  StoreCommand other = command;
+  other.content = "another text under the same id";
+  auto refused = Store(other);
+  EXPECT_EQ(InvalidField(refused), "request_id");
+  EXPECT_THAT(refused.status().ToString(), HasSubstr("was used for another request"));
+  EXPECT_EQ(Get("m1")->content, "text");
+  EXPECT_EQ(Sequence(), 2u);
+  ForgetCommand forget{space_, MemoryId("m1"), command.identity};
+  auto call = [&](auto done) { engine_->Forget(forget, std::move(done)); };
+  EXPECT_EQ(InvalidField(Await(call)), "request_id");
+  EXPECT_TRUE(Get("m1").ok());
+  EXPECT_TRUE(Store(command)->repeated);
+  Open();
+  EXPECT_EQ(InvalidField(Store(other)), "request_id");
+  EXPECT_TRUE(Store(command)->repeated);
+}
+
+TEST_F(RequestIds, UsedForAnotherRequestWithinOneGroupIsRefused) {
+  std::promise<void> queued;
+  engine_->Store(MakeStore("m0", "text"), [&](auto) { queued.get_future().wait(); });
+  StoreCommand command = MakeStore("m1", "text");
+  std::promise<absl::StatusOr<WriteResult>> first;
+  std::promise<absl::StatusOr<WriteResult>> second;
+  engine_->Store(command, [&](auto result) { first.set_value(std::move(result)); });
+  command.id = MemoryId("m2");
+  engine_->Store(command, [&](auto result) { second.set_value(std::move(result)); });
+  queued.set_value();
+  EXPECT_TRUE(first.get_future().get().ok());
+  EXPECT_EQ(InvalidField(second.get_future().get()), "request_id");
+  EXPECT_EQ(CodeOf(Get("m2").status()), ErrorCode::kNotFound);
+}
+
+TEST_F(RequestIds, WhoMayCreateTheSpaceIsNotPartOfTheRequest) {
+  StoreCommand command = MakeStore("m1", "text");
+  ASSERT_TRUE(Store(command).ok());
+  command.create_space = CreateSpace::kNo;
+  EXPECT_TRUE(Store(command)->repeated);
 }
 
 TEST_F(RequestIds, LinesOfOneRequestAreApart) {

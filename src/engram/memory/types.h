@@ -56,7 +56,7 @@ struct Memory {
 // ------------------------------------------------------------------------------------------------------
 
 // Identifies the one effect of a write. The same (request_id, line) is applied once; its result is
-// remembered.
+// remembered and given to a repetition. Anything else under the same identity is refused.
 struct WriteIdentity {
   RequestId request_id;
   uint64_t line = 0;  // number of the message within a stream, 0 for a unary request
