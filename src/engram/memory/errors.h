@@ -12,7 +12,7 @@ inline absl::Status NoSuchSpace(const SpaceId& space) {
   ErrorDetail detail;
   detail.code = ErrorCode::kNoAssignment;
   detail.space = space.value();
-  return MakeError(detail, fmt::format("there is no space '{}' on this node", space.view()));
+  return MakeError(detail, fmt::format("there is no space '{}'", space.view()));
 }
 
 inline absl::Status NoSuchMemory(const SpaceId& space, const MemoryId& id) {

@@ -7,6 +7,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class Store : public EngineTest {};
 
@@ -55,6 +56,8 @@ TEST_F(Store, UnknownSpaceIsNotCreatedUnasked) {
   StoreCommand command = MakeStore("m1", "text");
   command.create_space = CreateSpace::kNo;
   EXPECT_EQ(CodeOf(EngineTest::Store(command).status()), ErrorCode::kNoAssignment);
+  EXPECT_THAT(Get("m1").status().ToString(), HasSubstr("there is no space 'space'"));
+  EXPECT_THAT(Get("m1").status().ToString(), Not(HasSubstr("on this node")));
   EXPECT_FALSE(engine_->FindSpace("space").has_value());
   EXPECT_EQ(CodeOf(Get("m1").status()), ErrorCode::kNoAssignment);
   EXPECT_EQ(CodeOf(engine_->Recall(MakeQuery("text")).status()), ErrorCode::kNoAssignment);
