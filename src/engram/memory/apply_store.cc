@@ -19,12 +19,24 @@ std::vector<Link> Canonical(const std::vector<Link>& links) {
   return canonical;
 }
 
+// Each once, where it came first.
+std::vector<std::string> Distinct(std::vector<std::string> tags) {
+  auto end = tags.begin();
+  for (auto tag = tags.begin(); tag != tags.end(); ++tag) {
+    if (std::find(tags.begin(), end, *tag) != end) continue;
+    if (tag != end) *end = std::move(*tag);
+    ++end;
+  }
+  tags.erase(end, tags.end());
+  return tags;
+}
+
 // The living memory's value of what the command leaves out, else the default.
 MemoryRecord MakeRecord(StoreCommand& command, const MemoryRecord* before, WallMillis now) {
   MemoryRecord record;
   Memory& memory = record.memory;
   memory.content = std::move(command.content);
-  memory.tags = std::move(command.tags);
+  memory.tags = Distinct(std::move(command.tags));
   memory.metadata = std::move(command.metadata);
   memory.updated_at = now;
   memory.confidence = before != nullptr ? before->memory.confidence : 1.0;
@@ -75,8 +87,7 @@ absl::StatusOr<WriteResult> ApplyStore(ApplyContext context, PreparedStore& stor
   absl::Status fits = CheckDimension(command.embedding.size(), space.dimension, command.space);
   if (!fits.ok()) return fits;
   const WriteIdentity identity = command.identity;
-  const MemoryId id =
-      command.id.value_or(MemoryId(Ulid::Derive(identity.request_id, identity.line).ToString()));
+  const MemoryId id = IdOf(command);
   auto before = parts::ReadRecord(context, id);
   if (!before.ok()) return before.status();
   const MemoryRecord* alive = before->has_value() && (*before)->alive ? &**before : nullptr;

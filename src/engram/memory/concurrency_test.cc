@@ -16,7 +16,8 @@ StoreCommand RandomStore(std::mt19937_64& random) {
   command.id = MemoryId("m" + std::to_string(random() % 50));
   command.content = "word" + std::to_string(random() % 20) + " common";
   command.embedding = {static_cast<float>(random() % 9) + 1, static_cast<float>(random() % 9)};
-  command.links = {{MemoryId("m" + std::to_string(random() % 50)), 0.5}};
+  const MemoryId target("m" + std::to_string(random() % 50));
+  if (target != *command.id) command.links = {{target, 0.5}};
   command.identity.request_id = Ulid::Make(WallMillis{kTestStart}, random);
   command.create_space = CreateSpace::kYes;
   return command;

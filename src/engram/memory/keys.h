@@ -5,10 +5,13 @@
 //   terms     space NUL id                              -> IndexEntry
 //   links     space NUL from NUL to                     -> weight
 //   vectors   space NUL id                              -> embedding
-//   log       space NUL epoch primary NUL sequence      -> LogEntry; numbers are 8 bytes,
-//   big-endian requests  space NUL request-id line                 -> RequestRecord; 16 and 8 bytes,
-//   so the oldest come first cluster   "format", "identity", "space" NUL space   -> FormatVersion,
-//   Identity, SpaceRecord
+//   log       space NUL epoch primary NUL sequence      -> LogEntry
+//   requests  space NUL request-id line                 -> RequestRecord
+//   cluster   "format"                                  -> FormatVersion
+//   cluster   "identity"                                -> Identity
+//   cluster   "space" NUL space                         -> SpaceRecord
+//
+// Numbers are 8 bytes, big-endian; a request id is 16, the oldest first.
 //
 // Pure and thread-safe.
 #pragma once

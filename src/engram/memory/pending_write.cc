@@ -19,6 +19,12 @@ const WriteIdentity& IdentityOf(const WriteOperation& operation) {
                     operation);
 }
 
+MemoryId IdOf(const StoreCommand& command) {
+  if (command.id) return *command.id;
+  const WriteIdentity& identity = command.identity;
+  return MemoryId(Ulid::Derive(identity.request_id, identity.line).ToString());
+}
+
 size_t BytesOf(const StoreCommand& command) {
   size_t bytes = sizeof(command) + 2 * command.content.size() +  // the analysed text is as large
                  command.embedding.size() * sizeof(float) + command.links.size() * sizeof(Link);

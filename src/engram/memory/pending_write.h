@@ -27,6 +27,9 @@ struct PendingWrite {
 const SpaceId& SpaceOf(const WriteOperation& operation);
 const WriteIdentity& IdentityOf(const WriteOperation& operation);
 
+// The id that the store's memory has or, as the command names none, gets from the identity.
+MemoryId IdOf(const StoreCommand& command);
+
 // About the memory that a store occupies while it waits.
 size_t BytesOf(const StoreCommand& command);
 

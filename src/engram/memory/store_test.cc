@@ -40,6 +40,23 @@ TEST_F(Store, GivesBackWhatWasStored) {
   EXPECT_EQ(memory->revision.request_id, command.identity.request_id);
 }
 
+TEST_F(Store, TagGivenTwiceIsStoredOnce) {
+  StoreCommand command = MakeStore("m1", "text");
+  command.tags = {"pets", "home", "pets", "cats", "home"};
+  ASSERT_TRUE(EngineTest::Store(command).ok());
+  EXPECT_THAT(Get("m1")->tags, ElementsAre("pets", "home", "cats"));
+}
+
+TEST_F(Store, LinkToItselfIsRefused) {
+  ASSERT_TRUE(EngineTest::Store("m1", "text").ok());
+  EXPECT_EQ(InvalidField(Link("m1", "m1")), "to");
+  StoreCommand command = MakeStore("m1", "another text");
+  command.links = {{MemoryId("m2"), 0.5}, {MemoryId("m1"), 0.5}};
+  EXPECT_EQ(InvalidField(EngineTest::Store(command)), "links");
+  EXPECT_EQ(Get("m1")->content, "text");
+  EXPECT_THAT(Get("m1")->links, IsEmpty());
+}
+
 TEST_F(Store, FirstOneCreatesTheSpaceInEpochOne) {
   auto result = EngineTest::Store("m1", "text");
   ASSERT_TRUE(result.ok());

@@ -89,7 +89,7 @@ struct ForgetCommand {
 
 struct LinkCommand {
   SpaceId space;
-  MemoryId from;  // both must exist, else NotFound
+  MemoryId from;  // both must exist, else NotFound, and differ
   MemoryId to;
   double weight = 1.0;
   WriteIdentity identity;

@@ -8,6 +8,7 @@
 #include "engram/base/error.h"
 #include "engram/base/names.h"
 #include "engram/memory/limits.h"
+#include "engram/memory/pending_write.h"
 #include "engram/memory/utf8.h"
 
 namespace engram::memory {
@@ -119,6 +120,10 @@ Status CheckWeight(double weight) {
                          fmt::format("weight is {}, it must be above 0 and not above 1", weight));
 }
 
+Status SelfLink(std::string_view field, const MemoryId& id) {
+  return InvalidArgument(field, fmt::format("the memory '{}' cannot link to itself", id.view()));
+}
+
 Status CheckLinks(const std::vector<Link>& links) {
   if (links.size() > kLinksMax) {
     return InvalidArgument(
@@ -127,6 +132,15 @@ Status CheckLinks(const std::vector<Link>& links) {
   for (const Link& link : links) {
     ENGRAM_CHECK_FIELD(CheckMemoryId("links.to", link.to.view()));
     ENGRAM_CHECK_FIELD(CheckWeight(link.weight));
+  }
+  return OkStatus();
+}
+
+Status CheckNoSelfLink(const StoreCommand& command) {
+  if (command.links.empty()) return OkStatus();
+  const MemoryId id = IdOf(command);
+  for (const Link& link : command.links) {
+    if (link.to == id) return SelfLink("links", id);
   }
   return OkStatus();
 }
@@ -150,7 +164,8 @@ Status ValidateStore(const StoreCommand& command, const RequestWindow& window) {
     ENGRAM_CHECK_FIELD(CheckUnitInterval("confidence", *command.confidence));
   }
   ENGRAM_CHECK_FIELD(CheckKind(command.kind));
-  return CheckLinks(command.links);
+  ENGRAM_CHECK_FIELD(CheckLinks(command.links));
+  return CheckNoSelfLink(command);
 }
 
 Status ValidateForget(const ForgetCommand& command, const RequestWindow& window) {
@@ -163,6 +178,7 @@ Status ValidateLink(const LinkCommand& command, const RequestWindow& window) {
   ENGRAM_CHECK_FIELD(CheckSpaceName("space", command.space.view()));
   ENGRAM_CHECK_FIELD(CheckMemoryId("from", command.from.view()));
   ENGRAM_CHECK_FIELD(CheckMemoryId("to", command.to.view()));
+  if (command.to == command.from) return SelfLink("to", command.to);
   ENGRAM_CHECK_FIELD(CheckWeight(command.weight));
   return CheckIdentity(command.identity, window);
 }

@@ -91,6 +91,15 @@ std::vector<StoreCase> StoreCases() {
        [](Command& c) {
          c.links = {{MemoryId(""), 1}};
        }},
+      {"LinkToItself", "links",
+       [](Command& c) {
+         c.id = MemoryId("m");
+         c.links = {{MemoryId("m"), 1}};
+       }},
+      {"LinkToItsDerivedId", "links",
+       [](Command& c) {
+         c.links = {{MemoryId(Ulid::Derive(c.identity.request_id, 0).ToString()), 1}};
+       }},
       {"LinkWeightZero", "weight",
        [](Command& c) {
          c.links = {{MemoryId("m"), 0}};
@@ -189,6 +198,9 @@ TEST(ValidateLink, JudgesIdsAndWeight) {
   EXPECT_TRUE(ValidateLink(link, kWindow).ok());
   link.weight = 0;
   EXPECT_EQ(InvalidField(ValidateLink(link, kWindow)), "weight");
+  link.to = link.from;
+  link.weight = 1;
+  EXPECT_EQ(InvalidField(ValidateLink(link, kWindow)), "to");
   link.to = MemoryId("not valid");
   EXPECT_EQ(InvalidField(ValidateLink(link, kWindow)), "to");
   link.from = MemoryId("not valid");
