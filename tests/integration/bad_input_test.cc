@@ -43,7 +43,7 @@ class RawClient {
       net::CallOptions options{std::chrono::steady_clock::now() + std::chrono::seconds(30),
                                std::move(metadata)};
       channel_->Unary(method, std::move(options), std::move(body),
-                      [&](net::CallResult result) { promise.set_value(result.status); });
+                      [&](const net::CallResult& result) { promise.set_value(result.status); });
     });
     return promise.get_future().get();
   }

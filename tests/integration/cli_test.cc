@@ -21,14 +21,14 @@ std::vector<std::string> KeysOf(const Json& json) {
 
 class Cli : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { cluster_ = new TestCluster(); }
+  static void SetUpTestSuite() { shared_cluster = new TestCluster(); }
   static void TearDownTestSuite() {
-    delete cluster_;
-    cluster_ = nullptr;
+    delete shared_cluster;
+    shared_cluster = nullptr;
   }
   static Json RunJson(int node, std::vector<std::string> args, const std::string& input = "") {
-    args.push_back("--json");
-    CommandResult result = cluster_->Cli(node, args, input);
+    args.emplace_back("--json");
+    CommandResult result = shared_cluster->Cli(node, args, input);
     Json json = Json::parse(result.out, nullptr, false);
     EXPECT_FALSE(json.is_discarded()) << result.out << result.err;
     return json;
@@ -38,9 +38,8 @@ class Cli : public ::testing::Test {
     EXPECT_THAT(KeysOf(json), ::testing::IsSupersetOf(keys)) << json;
   }
 
-  static TestCluster* cluster_;
+  static inline TestCluster* shared_cluster = nullptr;
 };
-TestCluster* Cli::cluster_ = nullptr;
 
 TEST_F(Cli, StoreGetRecallForgetHaveTheirDocumentedShapes) {
   Json stored = RunJson(0, {"store", "--space", "shapes", "--id", "tea", "--tag", "home", "--meta",
@@ -66,7 +65,7 @@ TEST_F(Cli, StoreGetRecallForgetHaveTheirDocumentedShapes) {
             0.5);
   EXPECT_EQ(RunJson(1, {"get", "--space", "shapes", "tea"})["links"][0]["to"], "cup");
   EXPECT_EQ(RunJson(2, {"forget", "--space", "shapes", "tea"})["id"], "tea");
-  EXPECT_EQ(cluster_->Cli(0, {"get", "--space", "shapes", "tea"}).exit_code, 1);
+  EXPECT_EQ(shared_cluster->Cli(0, {"get", "--space", "shapes", "tea"}).exit_code, 1);
 }
 
 TEST_F(Cli, ClusterCommandsHaveTheirDocumentedShapes) {
@@ -78,7 +77,7 @@ TEST_F(Cli, ClusterCommandsHaveTheirDocumentedShapes) {
   ASSERT_EQ(nodes["nodes"].size(), 3u);
   ExpectKeys(nodes["nodes"][0],
              {"id", "address", "state", "incarnation", "zone", "rack", "latency_ms", "spaces"});
-  EXPECT_EQ(nodes["nodes"][1]["address"], cluster_->Address(1));
+  EXPECT_EQ(nodes["nodes"][1]["address"], shared_cluster->Address(1));
   Json status = RunJson(2, {"status"});
   EXPECT_EQ(status["whole"], true);
   Json spaces = RunJson(2, {"spaces", "--prefix", "listed"});
@@ -102,7 +101,7 @@ TEST_F(Cli, StoreFromNamesEachBadLineAndGoesOn) {
   for (const Json& error : report["errors"]) bad.push_back(error["line"]);
   std::sort(bad.begin(), bad.end());
   EXPECT_THAT(bad, ::testing::ElementsAre(2, 5, 6));
-  CommandResult text = cluster_->Cli(1, {"store", "--from", "-"}, lines);
+  CommandResult text = shared_cluster->Cli(1, {"store", "--from", "-"}, lines);
   EXPECT_EQ(text.exit_code, 1);
   EXPECT_THAT(text.err, HasSubstr("line 2: "));
   EXPECT_THAT(text.out, HasSubstr("stored 3, failed 3"));
@@ -118,7 +117,7 @@ TEST_F(Cli, StoreFromAFileTakesManyLinesAndADefaultSpace) {
       out << "{\"id\":\"m" << i << "\",\"content\":\"line " << i << "\"}\n";
   }
   CommandResult result =
-      cluster_->Cli(0, {"store", "--space", "many", "--from", file, "--progress", "always"});
+      shared_cluster->Cli(0, {"store", "--space", "many", "--from", file, "--progress", "always"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("stored 2345, failed 0"));
   EXPECT_THAT(result.err, HasSubstr("[##############################] 2345 memories"));
@@ -131,12 +130,12 @@ TEST_F(Cli, EmbeddingsComeFromFiles) {
   std::ofstream(dir.path() / "north") << "0 1 0\n";
   std::ofstream(dir.path() / "bad") << "1 two 3";
   auto file = [&](const char* name) { return (dir.path() / name).string(); };
-  ASSERT_EQ(cluster_
+  ASSERT_EQ(shared_cluster
                 ->Cli(0, {"store", "--space", "compass", "--id", "e", "--embedding", file("east"),
                           "east"})
                 .exit_code,
             0);
-  ASSERT_EQ(cluster_
+  ASSERT_EQ(shared_cluster
                 ->Cli(0, {"store", "--space", "compass", "--id", "n", "--embedding", file("north"),
                           "north"})
                 .exit_code,
@@ -145,18 +144,21 @@ TEST_F(Cli, EmbeddingsComeFromFiles) {
       RunJson(1, {"recall", "--space", "compass", "--embedding", file("north"), "--limit", "1"});
   ASSERT_EQ(recalled["results"].size(), 1u);
   EXPECT_EQ(recalled["results"][0]["id"], "n");
-  EXPECT_EQ(
-      cluster_->Cli(0, {"recall", "--space", "compass", "--embedding", file("bad")}).exit_code, 2);
-  EXPECT_EQ(
-      cluster_->Cli(0, {"recall", "--space", "compass", "--embedding", file("none")}).exit_code, 2);
+  EXPECT_EQ(shared_cluster->Cli(0, {"recall", "--space", "compass", "--embedding", file("bad")})
+                .exit_code,
+            2);
+  EXPECT_EQ(shared_cluster->Cli(0, {"recall", "--space", "compass", "--embedding", file("none")})
+                .exit_code,
+            2);
 }
 
 TEST_F(Cli, ExitCodesTellRefusedFromWrongUsageFromUnreachable) {
-  EXPECT_EQ(cluster_->Cli(0, {"get", "--space", "no-such-space", "x"}).exit_code, 1);
-  EXPECT_EQ(cluster_->Cli(0, {"store", "--space", "UPPER", "x"}).exit_code, 1);
-  EXPECT_EQ(cluster_->Cli(0, {"get", "x"}).exit_code, 2);
-  EXPECT_EQ(cluster_->Cli(0, {"store", "--space", "s"}).exit_code, 2);
-  EXPECT_EQ(cluster_->Cli(0, {"store", "--space", "s", "--meta", "nothing", "x"}).exit_code, 2);
+  EXPECT_EQ(shared_cluster->Cli(0, {"get", "--space", "no-such-space", "x"}).exit_code, 1);
+  EXPECT_EQ(shared_cluster->Cli(0, {"store", "--space", "UPPER", "x"}).exit_code, 1);
+  EXPECT_EQ(shared_cluster->Cli(0, {"get", "x"}).exit_code, 2);
+  EXPECT_EQ(shared_cluster->Cli(0, {"store", "--space", "s"}).exit_code, 2);
+  EXPECT_EQ(shared_cluster->Cli(0, {"store", "--space", "s", "--meta", "nothing", "x"}).exit_code,
+            2);
   EXPECT_EQ(RunCommand({EngramBinary(), "nonsense"}).exit_code, 2);
   EXPECT_EQ(RunCommand({EngramBinary()}).exit_code, 2);
   std::string nobody = "127.0.0.1:" + std::to_string(FreePorts(1)[0]);
@@ -165,9 +167,10 @@ TEST_F(Cli, ExitCodesTellRefusedFromWrongUsageFromUnreachable) {
 
 TEST_F(Cli, AWrongFileIsWrongUsage) {
   std::string dir = std::filesystem::temp_directory_path();
-  EXPECT_EQ(cluster_->Cli(0, {"store", "--space", "s", "--embedding", dir, "x"}).exit_code, 2);
-  EXPECT_EQ(cluster_->Cli(0, {"store", "--from", dir}).exit_code, 2);
-  EXPECT_EQ(cluster_->Cli(0, {"store", "--from", "/no/such/file"}).exit_code, 2);
+  EXPECT_EQ(shared_cluster->Cli(0, {"store", "--space", "s", "--embedding", dir, "x"}).exit_code,
+            2);
+  EXPECT_EQ(shared_cluster->Cli(0, {"store", "--from", dir}).exit_code, 2);
+  EXPECT_EQ(shared_cluster->Cli(0, {"store", "--from", "/no/such/file"}).exit_code, 2);
   EXPECT_EQ(RunCommand({EngramBinary(), "serve", "--config", dir}).exit_code, 2);
   EXPECT_EQ(RunCommand({EngramBinary(), "up", "--dir", "", "--detach"}).exit_code, 2);
   EXPECT_EQ(RunCommand({EngramBinary(), "status", "--node", "localhost"}).exit_code, 2);
@@ -182,12 +185,12 @@ TEST_F(Cli, OptionsOfOneMemoryAreRefusedWithFrom) {
                                          {"text"}}) {
     std::vector<std::string> args = {"store", "--from", "-"};
     args.insert(args.end(), extra.begin(), extra.end());
-    EXPECT_EQ(cluster_->Cli(0, args, "{}").exit_code, 2) << extra[0];
+    EXPECT_EQ(shared_cluster->Cli(0, args, "{}").exit_code, 2) << extra[0];
   }
-  EXPECT_EQ(
-      cluster_->Cli(0, {"store", "--space", "s", "--meta", "a=1", "--meta", "a=2", "x"}).exit_code,
-      2);
-  EXPECT_EQ(cluster_->Cli(0, {"store", "--space", "s", "--id", "", "x"}).exit_code, 2);
+  EXPECT_EQ(shared_cluster->Cli(0, {"store", "--space", "s", "--meta", "a=1", "--meta", "a=2", "x"})
+                .exit_code,
+            2);
+  EXPECT_EQ(shared_cluster->Cli(0, {"store", "--space", "s", "--id", "", "x"}).exit_code, 2);
 }
 
 TEST_F(Cli, ALineThatIsTooLargeDoesNotStopTheOthers) {
@@ -206,16 +209,17 @@ TEST_F(Cli, ALineThatIsTooLargeDoesNotStopTheOthers) {
 
 TEST_F(Cli, StoredControlCharactersDoNotReachTheTerminal) {
   ASSERT_EQ(
-      cluster_->Cli(0, {"store", "--space", "escape", "--id", "e", "red \x1b[31m alert"}).exit_code,
+      shared_cluster->Cli(0, {"store", "--space", "escape", "--id", "e", "red \x1b[31m alert"})
+          .exit_code,
       0);
-  EXPECT_THAT(cluster_->Cli(0, {"get", "--space", "escape", "e"}).out,
+  EXPECT_THAT(shared_cluster->Cli(0, {"get", "--space", "escape", "e"}).out,
               ::testing::Not(HasSubstr("\x1b")));
-  EXPECT_THAT(cluster_->Cli(0, {"recall", "--space", "escape", "alert"}).out,
+  EXPECT_THAT(shared_cluster->Cli(0, {"recall", "--space", "escape", "alert"}).out,
               ::testing::Not(HasSubstr("\x1b")));
 }
 
 TEST_F(Cli, RecallFiltersByTime) {
-  cluster_->Cli(
+  shared_cluster->Cli(
       0, {"store", "--from", "-"},
       R"({"space":"times","id":"old","content":"tea","occurred_at":"2020-01-01T00:00:00Z"})"
       "\n"
@@ -227,23 +231,24 @@ TEST_F(Cli, RecallFiltersByTime) {
       RunJson(1, {"recall", "--space", "times", "--before", "2025-01-01T00:00:00Z", "tea"});
   ASSERT_EQ(before["results"].size(), 1u);
   EXPECT_EQ(before["results"][0]["id"], "old");
-  EXPECT_EQ(cluster_->Cli(0, {"recall", "--space", "times", "--after", "soon", "tea"}).exit_code,
-            2);
+  EXPECT_EQ(
+      shared_cluster->Cli(0, {"recall", "--space", "times", "--after", "soon", "tea"}).exit_code,
+      2);
 }
 
 TEST_F(Cli, TheNextNodeIsTriedWhenOneCannotBeReached) {
   std::string nobody = "127.0.0.1:" + std::to_string(FreePorts(1)[0]);
-  CommandResult result =
-      RunCommand({EngramBinary(), "status", "--node", nobody, "--node", cluster_->Address(1)});
+  CommandResult result = RunCommand(
+      {EngramBinary(), "status", "--node", nobody, "--node", shared_cluster->Address(1)});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("seen from node-2"));
 }
 
 TEST_F(Cli, ErrorsSayWhatToDoNext) {
-  CommandResult text = cluster_->Cli(0, {"get", "--space", "no-such-space", "x"});
+  CommandResult text = shared_cluster->Cli(0, {"get", "--space", "no-such-space", "x"});
   EXPECT_THAT(text.err, HasSubstr("there is no space 'no-such-space'"));
   EXPECT_THAT(text.err, HasSubstr("engram spaces"));
-  CommandResult json = cluster_->Cli(0, {"get", "--space", "no-such-space", "x", "--json"});
+  CommandResult json = shared_cluster->Cli(0, {"get", "--space", "no-such-space", "x", "--json"});
   Json error = Json::parse(json.err, nullptr, false);
   ASSERT_FALSE(error.is_discarded()) << json.err;
   ExpectKeys(error, {"error", "code", "space", "node", "next"});

@@ -1,9 +1,9 @@
 // What was acknowledged before a kill -9 is there after the restart.
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <random>
 #include <thread>
 

@@ -2,7 +2,8 @@
 // node.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
+
+#include <csignal>
 
 #include "support/cluster.h"
 

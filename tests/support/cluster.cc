@@ -1,7 +1,8 @@
 #include "support/cluster.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
+
+#include <csignal>
 
 #include "engram/placement/ring.h"
 

@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <iterator>
 #include <thread>
@@ -71,7 +71,7 @@ std::optional<int> Process::Wait(std::chrono::seconds limit) {
 
 CommandResult RunCommand(const std::vector<std::string>& argv, const std::string& input) {
   storage::TempDir dir;
-  std::filesystem::path base = dir.path();
+  const std::filesystem::path& base = dir.path();
   std::ofstream(base / "in") << input;
   pid_t child = Spawn(argv, base / "in", base / "out", base / "err");
   int status = 0;

@@ -1,7 +1,7 @@
 // engram up, engram down: a local cluster.
 #include <fmt/format.h>
-#include <signal.h>
 
+#include <csignal>
 #include <numeric>
 #include <utility>
 

@@ -74,8 +74,8 @@ struct Client::Impl {
   net::CallOptions NewCall(Writes writes, Explain explain) const;
 
   template <class Reply, class Request>
-  absl::StatusOr<Answer<Reply>> Unary(std::string method, const Request& request, Writes writes,
-                                      Explain explain) {
+  absl::StatusOr<Answer<Reply>> Unary(const std::string& method, const Request& request,
+                                      Writes writes, Explain explain) {
     std::string body = request.SerializeAsString();
     return ToAnswer<Reply>(
         AnyNode(NewCall(writes, explain),

@@ -37,12 +37,12 @@ class ClusterInfo {
   void AppendLocalSpaces(const std::string& prefix,
                          google::protobuf::RepeatedPtrField<v1::SpaceInfo>* out) const;
 
-  void ListSpaces(ServerCall call, v1::ListSpacesRequest request);
-  void ListNodes(ServerCall call, v1::ListNodesRequest request);
-  void GetStatus(ServerCall call, v1::GetStatusRequest request);
-  void ResolveRoute(ServerCall call, v1::ResolveRouteRequest request);
-  void Describe(ServerCall call, peer::v1::DescribeRequest request);
-  void ListLocalSpaces(ServerCall call, peer::v1::ListLocalSpacesRequest request);
+  void ListSpaces(ServerCall call, const v1::ListSpacesRequest& request);
+  void ListNodes(ServerCall call, const v1::ListNodesRequest& request);
+  void GetStatus(ServerCall call, const v1::GetStatusRequest& request);
+  void ResolveRoute(ServerCall call, const v1::ResolveRouteRequest& request);
+  void Describe(ServerCall call, const peer::v1::DescribeRequest& request);
+  void ListLocalSpaces(ServerCall call, const peer::v1::ListLocalSpacesRequest& request);
 
  private:
   using NodesDone =
@@ -103,20 +103,21 @@ void ClusterInfo::AppendLocalSpaces(const std::string& prefix,
   }
 }
 
-void ClusterInfo::Describe(ServerCall call, peer::v1::DescribeRequest) {
+void ClusterInfo::Describe(ServerCall call, const peer::v1::DescribeRequest&) {
   peer::v1::DescribeResponse reply;
   reply.set_cluster_id(context_.config.cluster);
   *reply.mutable_node() = DescribeSelf();
   Answer(call, reply);
 }
 
-void ClusterInfo::ListLocalSpaces(ServerCall call, peer::v1::ListLocalSpacesRequest request) {
+void ClusterInfo::ListLocalSpaces(ServerCall call,
+                                  const peer::v1::ListLocalSpacesRequest& request) {
   peer::v1::ListLocalSpacesResponse reply;
   AppendLocalSpaces(request.prefix(), reply.mutable_spaces());
   Answer(call, reply);
 }
 
-void ClusterInfo::ListSpaces(ServerCall call, v1::ListSpacesRequest request) {
+void ClusterInfo::ListSpaces(ServerCall call, const v1::ListSpacesRequest& request) {
   peer::v1::ListLocalSpacesRequest question;
   question.set_prefix(request.prefix());
   LoopState& loop = context_.StateOf(call.loop());
@@ -124,7 +125,7 @@ void ClusterInfo::ListSpaces(ServerCall call, v1::ListSpacesRequest request) {
   AskAllPeers(
       context_, loop, kListLocalSpaces, question.SerializeAsString(), deadline,
       [this, prefix = request.prefix(),
-       call = std::move(call)](std::vector<PeerAnswer> answers) mutable {
+       call = std::move(call)](const std::vector<PeerAnswer>& answers) mutable {
         v1::ListSpacesResponse reply;
         AppendLocalSpaces(prefix, reply.mutable_spaces());
         for (const PeerAnswer& answer : answers) {
@@ -161,7 +162,7 @@ v1::NodeInfo ClusterInfo::FromAnswer(const PeerAnswer& answer,
 void ClusterInfo::DescribeAll(const ServerCall& call, NodesDone done) {
   AskAllPeers(context_, context_.StateOf(call.loop()), kDescribe,
               peer::v1::DescribeRequest().SerializeAsString(), PeerDeadline(call),
-              [this, done = std::move(done)](std::vector<PeerAnswer> answers) mutable {
+              [this, done = std::move(done)](const std::vector<PeerAnswer>& answers) mutable {
                 std::vector<v1::NodeInfo> nodes = {DescribeSelf()};
                 std::vector<v1::MissingNode> missing;
                 for (const PeerAnswer& answer : answers)
@@ -173,17 +174,17 @@ void ClusterInfo::DescribeAll(const ServerCall& call, NodesDone done) {
               });
 }
 
-void ClusterInfo::ListNodes(ServerCall call, v1::ListNodesRequest) {
+void ClusterInfo::ListNodes(ServerCall call, const v1::ListNodesRequest&) {
   auto shared = std::make_shared<ServerCall>(std::move(call));
   DescribeAll(*shared,
-              [this, shared](std::vector<v1::NodeInfo> nodes, std::vector<v1::MissingNode>) {
+              [this, shared](std::vector<v1::NodeInfo> nodes, const std::vector<v1::MissingNode>&) {
                 v1::ListNodesResponse reply;
                 for (v1::NodeInfo& node : nodes) *reply.add_nodes() = std::move(node);
                 Answer(*shared, reply);
               });
 }
 
-void ClusterInfo::GetStatus(ServerCall call, v1::GetStatusRequest) {
+void ClusterInfo::GetStatus(ServerCall call, const v1::GetStatusRequest&) {
   auto shared = std::make_shared<ServerCall>(std::move(call));
   DescribeAll(*shared, [this, shared](std::vector<v1::NodeInfo> nodes,
                                       std::vector<v1::MissingNode> missing) {
@@ -201,7 +202,7 @@ void ClusterInfo::GetStatus(ServerCall call, v1::GetStatusRequest) {
   });
 }
 
-void ClusterInfo::ResolveRoute(ServerCall call, v1::ResolveRouteRequest request) {
+void ClusterInfo::ResolveRoute(ServerCall call, const v1::ResolveRouteRequest& request) {
   if (absl::Status status = CheckSpaceName("space", request.space()); !status.ok())
     return call.Reply(status);
   placement::AssignmentPtr known = context_.table.Find(request.space());
@@ -227,14 +228,14 @@ void ClusterInfo::ResolveRoute(ServerCall call, v1::ResolveRouteRequest request)
 // Registers a method whose request is parsed here: these are not routed.
 template <class Request>
 void Add(net::Server& server, std::string_view method, const std::shared_ptr<ClusterInfo>& info,
-         void (ClusterInfo::*handler)(ServerCall, Request)) {
+         void (ClusterInfo::*handler)(ServerCall, const Request&)) {
   server.AddUnary(method, [info, handler](ServerCall call, std::string body) {
     Request request;
     if (!request.ParseFromString(body)) {
       return call.Reply(InvalidArgument("message", "the bytes are not a valid protobuf message"));
     }
     if (absl::Status status = CheckKnownFields(request); !status.ok()) return call.Reply(status);
-    ((*info).*handler)(std::move(call), std::move(request));
+    ((*info).*handler)(std::move(call), request);
   });
 }
 

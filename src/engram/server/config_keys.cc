@@ -83,25 +83,25 @@ std::string ShowPeers(const NodeConfig& c) {
   return fmt::format("{}", fmt::join(shown, ","));
 }
 
-template <std::string NodeConfig::*kField>
+template <std::string NodeConfig::*Field>
 absl::Status SetText(NodeConfig& c, const std::string& value) {
-  c.*kField = value;
+  c.*Field = value;
   return absl::OkStatus();
 }
 
-template <std::string NodeConfig::*kField>
+template <std::string NodeConfig::*Field>
 std::string ShowText(const NodeConfig& c) {
-  return c.*kField;
+  return c.*Field;
 }
 
-template <Duration NodeConfig::*kField>
+template <Duration NodeConfig::*Field>
 std::string ShowTime(const NodeConfig& c) {
-  return ShowDuration(c.*kField);
+  return ShowDuration(c.*Field);
 }
 
-template <int NodeConfig::*kField>
+template <int NodeConfig::*Field>
 std::string ShowInt(const NodeConfig& c) {
-  return fmt::format("{}", c.*kField);
+  return fmt::format("{}", c.*Field);
 }
 
 using Config = NodeConfig;

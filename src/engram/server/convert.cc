@@ -173,7 +173,7 @@ memory::ForgetCommand ToCommand(v1::ForgetRequest request, memory::WriteIdentity
           identity};
 }
 
-memory::LinkCommand ToCommand(v1::LinkRequest request, memory::WriteIdentity identity) {
+memory::LinkCommand ToCommand(const v1::LinkRequest& request, memory::WriteIdentity identity) {
   return {SpaceId(request.space()), MemoryId(request.from()), MemoryId(request.to()),
           request.has_weight() ? request.weight() : 1.0, identity};
 }

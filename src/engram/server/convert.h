@@ -30,7 +30,7 @@ absl::StatusOr<memory::StoreCommand> ToCommand(v1::StoreRequest request,
                                                memory::CreateSpace create);
 absl::StatusOr<memory::RecallQuery> ToQuery(v1::RecallRequest request);
 memory::ForgetCommand ToCommand(v1::ForgetRequest request, memory::WriteIdentity identity);
-memory::LinkCommand ToCommand(v1::LinkRequest request, memory::WriteIdentity identity);
+memory::LinkCommand ToCommand(const v1::LinkRequest& request, memory::WriteIdentity identity);
 
 // --- replies
 // -------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ void HealthService::Check(ServerCall call, const std::string& body) {
 
 void HealthService::Watch(ServerCall call) {
   auto shared = std::make_shared<ServerCall>(std::move(call));
-  shared->Read([this, shared](std::optional<std::string> request) {
+  shared->Read([this, shared](const std::optional<std::string>& request) {
     BeginWatch(shared, request.value_or(""));
   });
 }

@@ -91,27 +91,26 @@ void LocalService::Serve(net::EventLoop& loop, LocalRequest request, Done done) 
     case routing::Operation::kStore:
       return Store(loop, std::move(request), std::move(done));
     case routing::Operation::kForget:
-      return Forget(loop, std::move(request), std::move(done));
+      return Forget(loop, request, std::move(done));
     case routing::Operation::kLink:
-      return Link(loop, std::move(request), std::move(done));
+      return Link(loop, request, std::move(done));
     case routing::Operation::kGet:
-      return Get(std::move(request), std::move(done));
+      return Get(request, std::move(done));
     case routing::Operation::kRecall:
-      return Recall(loop, std::move(request), std::move(done));
+      return Recall(loop, request, std::move(done));
   }
 }
 
 void LocalService::Store(net::EventLoop& loop, LocalRequest request, Done done) {
-  if (request.body.size() <= kInPlaceBytesMax)
-    return StoreNow(loop, std::move(request), std::move(done));
+  if (request.body.size() <= kInPlaceBytesMax) return StoreNow(loop, request, std::move(done));
   SpaceId space = request.space;
   OnWorker(loop, space, std::move(done),
            [this, &loop, request = std::move(request)](Done back) mutable {
-             StoreNow(loop, std::move(request), std::move(back));
+             StoreNow(loop, request, std::move(back));
            });
 }
 
-void LocalService::StoreNow(net::EventLoop& loop, LocalRequest request, Done done) {
+void LocalService::StoreNow(net::EventLoop& loop, const LocalRequest& request, Done done) {
   auto message = Parse<v1::StoreRequest>(request);
   if (!message.ok()) return done(message.status());
   auto command = ToCommand(*std::move(message), request.identity, request.create_space);
@@ -128,7 +127,7 @@ void LocalService::StoreNow(net::EventLoop& loop, LocalRequest request, Done don
   engine_.Store(*std::move(command), OnLoop(loop, std::move(done), std::move(reply)));
 }
 
-void LocalService::Forget(net::EventLoop& loop, LocalRequest request, Done done) {
+void LocalService::Forget(net::EventLoop& loop, const LocalRequest& request, Done done) {
   auto message = Parse<v1::ForgetRequest>(request);
   if (!message.ok()) return done(message.status());
   auto reply = [space = request.space](const WriteResult& result) {
@@ -138,7 +137,7 @@ void LocalService::Forget(net::EventLoop& loop, LocalRequest request, Done done)
                  OnLoop(loop, std::move(done), std::move(reply)));
 }
 
-void LocalService::Link(net::EventLoop& loop, LocalRequest request, Done done) {
+void LocalService::Link(net::EventLoop& loop, const LocalRequest& request, Done done) {
   auto message = Parse<v1::LinkRequest>(request);
   if (!message.ok()) return done(message.status());
   memory::LinkCommand command = ToCommand(*std::move(message), request.identity);
@@ -155,7 +154,7 @@ void LocalService::Link(net::EventLoop& loop, LocalRequest request, Done done) {
 }
 
 // In place: a get takes microseconds, a thread hand-off costs more.
-void LocalService::Get(LocalRequest request, Done done) {
+void LocalService::Get(const LocalRequest& request, Done done) {
   auto message = Parse<v1::GetRequest>(request);
   if (!message.ok()) return done(message.status());
   auto found = engine_.Get(request.space, MemoryId(std::move(*message->mutable_id())));
@@ -163,7 +162,7 @@ void LocalService::Get(LocalRequest request, Done done) {
   done(ToGetResponse(*std::move(found)).SerializeAsString());
 }
 
-void LocalService::Recall(net::EventLoop& loop, LocalRequest request, Done done) {
+void LocalService::Recall(net::EventLoop& loop, const LocalRequest& request, Done done) {
   auto message = Parse<v1::RecallRequest>(request);
   if (!message.ok()) return done(message.status());
   auto query = ToQuery(*std::move(message));

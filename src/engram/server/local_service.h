@@ -40,11 +40,11 @@ class LocalService {
 
  private:
   void Store(net::EventLoop& loop, LocalRequest request, Done done);
-  void StoreNow(net::EventLoop& loop, LocalRequest request, Done done);
-  void Forget(net::EventLoop& loop, LocalRequest request, Done done);
-  void Link(net::EventLoop& loop, LocalRequest request, Done done);
-  void Get(LocalRequest request, Done done);
-  void Recall(net::EventLoop& loop, LocalRequest request, Done done);
+  void StoreNow(net::EventLoop& loop, const LocalRequest& request, Done done);
+  void Forget(net::EventLoop& loop, const LocalRequest& request, Done done);
+  void Link(net::EventLoop& loop, const LocalRequest& request, Done done);
+  void Get(const LocalRequest& request, Done done);
+  void Recall(net::EventLoop& loop, const LocalRequest& request, Done done);
   // Runs `work` on a worker, with a call-back that brings the reply to the loop. Overloaded if too
   // many wait.
   void OnWorker(net::EventLoop& loop, const SpaceId& space, Done done,

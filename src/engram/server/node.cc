@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 #include <google/protobuf/stubs/logging.h>
 #include <pthread.h>
-#include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <csignal>
 #include <random>
 #include <thread>
 

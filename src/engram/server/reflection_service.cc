@@ -99,7 +99,7 @@ void AnswerNext(const std::shared_ptr<ServerCall>& call) {
 // Named once, so that the linker keeps the descriptors of every public service and generated_pool()
 // knows them.
 void LinkDescriptors() {
-  static const bool linked = [] {
+  static const bool kLinked = [] {
     v1::ListNodesRequest::descriptor();
     v1::ErrorDetail::descriptor();
     v1::GetRequest::descriptor();
@@ -108,7 +108,7 @@ void LinkDescriptors() {
     grpc::reflection::v1alpha::ServerReflectionRequest::descriptor();
     return true;
   }();
-  static_cast<void>(linked);
+  static_cast<void>(kLinked);
 }
 
 }  // namespace

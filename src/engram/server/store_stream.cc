@@ -39,7 +39,8 @@ class StoreStream : public std::enable_shared_from_this<StoreStream> {
   void ReadMore();
   void OnMessage(std::string message);
   void StoreLine(uint64_t line, std::string message);
-  void OnStored(uint64_t line, const std::string& key, const SpaceId& space, RoutedReply reply);
+  void OnStored(uint64_t line, const std::string& key, const SpaceId& space,
+                const RoutedReply& reply);
   void Fail(uint64_t line, const absl::Status& status);
   void FinishIfDone();
 
@@ -116,13 +117,12 @@ void StoreStream::StoreLine(uint64_t line, std::string message) {
                         {id_, line},
                         OperationDeadline(call_.deadline(), context_.config.deadline, Now())};
   router_.Route(loop_, std::move(request),
-                [self = shared_from_this(), line, key = std::move(key), space](RoutedReply reply) {
-                  self->OnStored(line, key, space, std::move(reply));
-                });
+                [self = shared_from_this(), line, key = std::move(key),
+                 space](const RoutedReply& reply) { self->OnStored(line, key, space, reply); });
 }
 
 void StoreStream::OnStored(uint64_t line, const std::string& key, const SpaceId& space,
-                           RoutedReply reply) {
+                           const RoutedReply& reply) {
   --in_flight_;
   ids_in_flight_.erase(key);
   if (reply.message.ok()) {
