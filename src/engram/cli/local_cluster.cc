@@ -20,6 +20,7 @@ namespace engram::cli {
 namespace {
 
 namespace fs = std::filesystem;
+using std::string_view_literals::operator""sv;
 
 constexpr Duration kPollInterval = std::chrono::milliseconds(20);
 
@@ -150,17 +151,15 @@ absl::Status AwaitReady(const ClusterSpec& spec, TimePoint deadline) {
 }
 
 std::optional<pid_t> RunningNode(const ClusterSpec& spec, int i) {
-  // Arguments end in NUL: the whole one must match.
-  std::string wanted;
-  wanted += '\0';
-  wanted += (spec.NodeDir(i) / "engram.toml").string();
-  wanted += '\0';
+  // As ExecNode writes it; arguments end in NUL. An editor with the same file open is no node.
+  std::string wanted =
+      fmt::format("engram\0serve\0--config\0{}\0"sv, (spec.NodeDir(i) / "engram.toml").string());
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
     pid_t pid = static_cast<pid_t>(std::atoi(entry.path().filename().c_str()));
     if (pid <= 0) continue;
     std::string command = ReadFile(entry.path() / "cmdline").value_or("");
-    if (command.find(wanted) != std::string::npos) return pid;
+    if (command == wanted) return pid;
   }
   return std::nullopt;
 }
@@ -174,7 +173,7 @@ int StopNodes(const ClusterSpec& spec, const std::vector<int>& nodes, TimePoint 
   for (int i : nodes) {
     while (!HasEnded(spec, i)) {
       std::optional<pid_t> pid = RunningNode(spec, i);
-      if (pid.has_value() && Now() >= deadline) kill(*pid, SIGKILL);
+      if (pid.has_value() && Now() >= deadline && kill(*pid, SIGKILL) != 0) break;
       std::this_thread::sleep_for(kPollInterval);
     }
   }

@@ -50,6 +50,7 @@ class BatchStorer {
       Count(answer->message);
     } else {
       status_ = answer.status();
+      unknown_ = {lines_.front(), lines_.back()};
     }
     batch_.clear();
     lines_.clear();
@@ -57,6 +58,8 @@ class BatchStorer {
   }
 
   const absl::Status& status() const { return status_; }
+  // The first and the last line of the batch that failed as a whole; zeros if none did.
+  std::pair<uint64_t, uint64_t> unknown() const { return unknown_; }
   uint64_t stored() const { return stored_; }
   uint64_t failed() const { return failed_; }
   const Json& errors() const { return errors_; }
@@ -83,6 +86,7 @@ class BatchStorer {
   Json errors_ = Json::array();
   std::map<std::pair<std::string, std::string>, uint64_t> shares_;
   absl::Status status_;
+  std::pair<uint64_t, uint64_t> unknown_;
 };
 
 Json SharesJson(const BatchStorer& storer) {
@@ -99,7 +103,9 @@ void Report(Context& context, const BatchStorer& storer) {
     PrintJson({{"stored", storer.stored()},
                {"failed", storer.failed()},
                {"errors", storer.errors()},
-               {"shares", SharesJson(storer)}});
+               {"shares", SharesJson(storer)},
+               {"unknown_from_line", storer.unknown().first},
+               {"unknown_to_line", storer.unknown().second}});
   } else {
     for (const auto& [space_and_node, stored] : storer.shares()) {
       fmt::print("{:>8} into {} on {}\n", stored, space_and_node.first, space_and_node.second);
@@ -107,7 +113,14 @@ void Report(Context& context, const BatchStorer& storer) {
     fmt::print("stored {}, failed {}\n", storer.stored(), storer.failed());
   }
   if (storer.failed() > 0) context.exit_code = kRefused;
-  if (!storer.status().ok()) Fail(context, storer.status());
+  if (storer.status().ok()) return;
+  Fail(context, storer.status());
+  auto [first, last] = storer.unknown();
+  if (!context.json) {
+    fmt::print(stderr,
+               "  lines {} to {} may have been stored or not; nothing after line {} was sent\n",
+               first, last, last);
+  }
 }
 
 void StoreLines(Context& context, const StoreFromOptions& options, std::istream& in,

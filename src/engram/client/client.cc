@@ -29,11 +29,17 @@ WallMillis WallNow() {
 
 enum class Writes : uint8_t { kNo, kYes };
 
+// The node may have carried the call out, without our knowing.
+bool MaybeDone(const net::CallResult& result) {
+  return !result.status.ok() && (result.delivery == net::Delivery::kUndetermined ||
+                                 CodeOf(result.status) == ErrorCode::kUndetermined);
+}
+
 // Another node may do better: this one was not reached, or did not say how it ended (which a
 // request id, or reading, makes safe to ask again).
 bool TryNextNode(const net::CallResult& result) {
-  return !result.status.ok() && result.delivery != net::Delivery::kAnswered &&
-         CodeOf(result.status) != ErrorCode::kDeadlineExceeded;
+  if (result.status.ok() || CodeOf(result.status) == ErrorCode::kDeadlineExceeded) return false;
+  return result.delivery == net::Delivery::kNotSent || MaybeDone(result);
 }
 
 template <class Message>
@@ -70,7 +76,7 @@ struct Client::Impl {
   std::vector<std::shared_ptr<net::Channel>> channels;  // one per node, used on the loop
 
   net::CallResult OneNode(size_t node, const net::CallOptions& call, Send send);
-  net::CallResult AnyNode(const net::CallOptions& call, Send send);
+  net::CallResult AnyNode(const net::CallOptions& call, Writes writes, Send send);
   net::CallOptions NewCall(Writes writes, Explain explain) const;
 
   template <class Reply, class Request>
@@ -78,7 +84,7 @@ struct Client::Impl {
                                       Writes writes, Explain explain) {
     std::string body = request.SerializeAsString();
     return ToAnswer<Reply>(
-        AnyNode(NewCall(writes, explain),
+        AnyNode(NewCall(writes, explain), writes,
                 [&](net::Channel& channel, net::CallOptions call, net::Channel::Done done) {
                   channel.Unary(method, std::move(call), body, std::move(done));
                 }));
@@ -107,16 +113,23 @@ net::CallResult Client::Impl::OneNode(size_t node, const net::CallOptions& call,
   return future.get();
 }
 
-net::CallResult Client::Impl::AnyNode(const net::CallOptions& call, Send send) {
+net::CallResult Client::Impl::AnyNode(const net::CallOptions& call, Writes writes, Send send) {
   net::CallResult result;
   std::string tried;
+  bool maybe_done = false;
   for (size_t node = 0; node < channels.size(); ++node) {
     result = OneNode(node, call, send);
-    if (!TryNextNode(result)) return result;
+    if (result.status.ok()) return result;
+    maybe_done = maybe_done || (writes == Writes::kYes && MaybeDone(result));
     tried += fmt::format("{}{}: {}", tried.empty() ? "" : "; ", options.nodes[node],
                          std::string(result.status.message()));
+    if (!TryNextNode(result)) break;
   }
-  if (result.delivery == net::Delivery::kNotSent) {
+  // An error of the last node does not make undone what an earlier one may have done.
+  if (maybe_done && CodeOf(result.status) != ErrorCode::kUndetermined) {
+    result.status =
+        MakeError(ErrorCode::kUndetermined, "the write may have been carried out: " + tried);
+  } else if (result.delivery == net::Delivery::kNotSent) {
     result.status = MakeError(ErrorCode::kConnectionFailed, "no node could be reached: " + tried);
   }
   return result;
@@ -208,7 +221,7 @@ absl::StatusOr<Answer<v1::ResolveRouteResponse>> Client::ResolveRoute(
 absl::StatusOr<Answer<v1::StoreStreamResponse>> Client::StoreAll(
     const std::vector<v1::StoreRequest>& requests) {
   net::CallResult result = impl_->AnyNode(
-      impl_->NewCall(Writes::kYes, Explain::kNo),
+      impl_->NewCall(Writes::kYes, Explain::kNo), Writes::kYes,
       [&](net::Channel& channel, net::CallOptions call, net::Channel::Done done) {
         std::make_shared<BatchSender>(requests, std::move(done))->Start(channel, std::move(call));
       });

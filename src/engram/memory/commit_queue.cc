@@ -12,6 +12,13 @@ constexpr size_t kGroupBytesMax = 4u << 20;
 // About what a full queue takes to drain.
 constexpr auto kRetryAfter = std::chrono::milliseconds(200);
 
+absl::Status Undetermined(const absl::Status& cause) {
+  return MakeError(
+      ErrorCode::kUndetermined,
+      fmt::format("the disk refused the write, which may yet be there after a restart: {}",
+                  std::string(cause.message())));
+}
+
 absl::Status ReadOnly(const absl::Status& cause) {
   return MakeError(ErrorCode::kStorageFailed,
                    fmt::format("an earlier write failed, so this node takes no more until it is "
@@ -101,9 +108,9 @@ void CommitQueue::CommitOne(std::vector<PendingWrite> writes) {
     if (failed_.ok()) {
       committed_(group);
     } else {
-      // Nothing was applied, not even what an earlier write of the group would have made a later
-      // one answer.
-      results.assign(writes.size(), failed_);
+      // Nothing was applied in memory, but the log may have the batch and bring it back at the next
+      // start: neither done nor failed.
+      results.assign(writes.size(), Undetermined(failed_));
     }
   } else {
     results.assign(writes.size(), ReadOnly(failed_));

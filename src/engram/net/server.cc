@@ -121,7 +121,8 @@ void Server::Impl::Serve(size_t loop_index, internal::Socket socket) {
       internal::PeerInfo{methods,
                          AddressOf(socket),
                          {options.message_bytes_max, options.stream_queue_bytes_max},
-                         {options.header_bytes_max, options.metadata_bytes_max}});
+                         {options.header_bytes_max, options.metadata_bytes_max},
+                         options.unary_limit});
   const internal::ConnectionLimits limits = {options.concurrent_streams_max,
                                              options.header_bytes_max,
                                              options.preface_timeout,

@@ -25,6 +25,8 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;  // 0: one that is free, see Server::port()
   size_t message_bytes_max = 4u << 20;
+  // A unary call ends so long after it began, also if the client set no deadline or a later one.
+  Duration unary_limit = Duration::max();
   size_t header_bytes_max = 16u << 10;     // names and values of one header list
   size_t metadata_bytes_max = 8u << 10;    // names and values of a request's metadata
   uint32_t concurrent_streams_max = 1000;  // per connection

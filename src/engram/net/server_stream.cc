@@ -50,8 +50,9 @@ void ServerStreamState::OnHeadersEnd() {
   if (http_status != 200) return SubmitHttpStatus(http_status);
   absl::Status verdict = head_.Verdict();
   if (!verdict.ok()) return RefuseHead(std::move(verdict));
-  if (head_.timeout() != Duration::max()) {
-    request_deadline_ = DeadlineAfter(EventLoop::Now(), head_.timeout());
+  const Duration limit = head_.method()->stream ? Duration::max() : peer_->unary_limit;
+  if (const Duration timeout = std::min(head_.timeout(), limit); timeout != Duration::max()) {
+    request_deadline_ = DeadlineAfter(EventLoop::Now(), timeout);
     set_deadline(request_deadline_);
     connection()->WatchDeadline(deadline());
   }

@@ -26,6 +26,7 @@ struct PeerInfo {
   std::string address;
   StreamLimits stream_limits;
   HeadLimits head_limits;
+  Duration unary_limit;
 };
 
 class ServerStreamState final : public H2Stream {

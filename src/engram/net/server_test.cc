@@ -135,6 +135,15 @@ TEST_F(ServerTest, DrainEndsWhatIsLeftAtItsDeadline) {
   EXPECT_EQ(Count(&Counters::connections_closed), 1u);
 }
 
+TEST_F(ServerTest, AUnaryCallEndsAtTheServersLimitThoughTheClientSetNone) {
+  ServerOptions options;
+  options.unary_limit = 20ms;
+  StartServer(options);
+  const CallResult result = Call(testing::kUnary, "x", With("hang", "1"));
+  EXPECT_EQ(result.status.code(), absl::StatusCode::kDeadlineExceeded) << result.status;
+  EXPECT_EQ(result.delivery, Delivery::kAnswered);
+}
+
 TEST_F(ServerTest, ConnectionsAreBounded) {
   ServerOptions options;
   options.connections_max = 2;

@@ -11,10 +11,14 @@ namespace {
 
 std::string TextOf(const absl::Status& status) { return std::string(status.message()); }
 
-// What to do about an error of one try. A request that was not begun may always be tried again.
+// What to do about an error of one try. What was not begun may always be tried again; what may have
+// been carried out is never simply failed.
 RetryClass Classify(const Outcome& outcome) {
   RetryClass by_code = InfoOf(CodeOf(outcome.status)).retry;
-  if (outcome.not_sent && by_code == RetryClass::kUndetermined) return RetryClass::kRetriable;
+  if (outcome.delivery == Delivery::kUndetermined) return RetryClass::kUndetermined;
+  if (outcome.delivery == Delivery::kNotSent && by_code == RetryClass::kUndetermined) {
+    return RetryClass::kRetriable;
+  }
   return by_code;
 }
 
@@ -50,7 +54,7 @@ CallPlan::Action CallPlan::OnOutcome(const Outcome& outcome, TimePoint now) {
   switch (Classify(outcome)) {
     case RetryClass::kFatal:
       Record("failed", outcome.status, now);
-      return Finish{outcome.status};
+      return End(outcome.status);
     case RetryClass::kRedirect:
       Record("redirect", outcome.status, now);
       return Follow(outcome, now);
@@ -88,15 +92,14 @@ CallPlan::Action CallPlan::SendTo(Candidate& candidate, TimePoint now) {
 
 CallPlan::Action CallPlan::Follow(const Outcome& outcome, TimePoint now) {
   if (!outcome.redirect.has_value() || outcome.redirect->version <= version_) {
-    return Finish{
-        Annotated(ErrorCode::kNoAssignment,
-                  fmt::format("node {} does not hold space '{}' and knows no newer holder",
-                              asked_.value(), space_.value()))};
+    return End(Annotated(ErrorCode::kNoAssignment,
+                         fmt::format("node {} does not hold space '{}' and knows no newer holder",
+                                     asked_.value(), space_.value())));
   }
   if (++redirects_ > options_.redirects_max) {
-    return Finish{Annotated(ErrorCode::kAllReplicasFailed,
-                            fmt::format("space '{}' was not found after {} redirects",
-                                        space_.value(), options_.redirects_max))};
+    return End(Annotated(ErrorCode::kAllReplicasFailed,
+                         fmt::format("space '{}' was not found after {} redirects", space_.value(),
+                                     options_.redirects_max)));
   }
   version_ = outcome.redirect->version;
   candidates_.assign(1, {outcome.redirect->primary, 0});
@@ -109,21 +112,24 @@ CallPlan::Action CallPlan::Follow(const Outcome& outcome, TimePoint now) {
 }
 
 CallPlan::Action CallPlan::GiveUp() {
-  if (maybe_done_) {
-    return Finish{Annotated(ErrorCode::kUndetermined,
-                            fmt::format("the write to space '{}' may have been carried out: {}",
-                                        space_.value(), TextOf(last_error_)))};
-  }
-  return Finish{Annotated(ErrorCode::kAllReplicasFailed,
-                          fmt::format("no holder of space '{}' could serve it: {}", space_.value(),
-                                      TextOf(last_error_)))};
+  return End(Annotated(ErrorCode::kAllReplicasFailed,
+                       fmt::format("no holder of space '{}' could serve it: {}", space_.value(),
+                                   TextOf(last_error_))));
 }
 
 CallPlan::Action CallPlan::EndAtDeadline() {
   std::string message =
       fmt::format("the deadline passed before space '{}' answered", space_.value());
   if (!last_error_.ok()) message += ": " + TextOf(last_error_);
-  return Finish{Annotated(ErrorCode::kDeadlineExceeded, message)};
+  return End(Annotated(ErrorCode::kDeadlineExceeded, message));
+}
+
+// Every error ends here: once a write may have been carried out, no later error makes it "failed".
+CallPlan::Action CallPlan::End(absl::Status status) {
+  if (!maybe_done_ || CodeOf(status) == ErrorCode::kDeadlineExceeded) return Finish{status};
+  return Finish{Annotated(ErrorCode::kUndetermined,
+                          fmt::format("the write to space '{}' may have been carried out: {}",
+                                      space_.value(), TextOf(status)))};
 }
 
 void CallPlan::Record(const char* outcome, const absl::Status& status, TimePoint now) {

@@ -38,12 +38,17 @@ struct CallPlanOptions {
   BackoffOptions backoff;
 };
 
+// What the driver knows of a try that failed.
+enum class Delivery : uint8_t {
+  kNotSent,       // the node certainly did not begin: any error may be tried again
+  kUndetermined,  // the node may have carried it out, whatever the error says
+  kAnswered,      // the node itself answered with the error
+};
+
 // How one try ended, as the driver saw it.
 struct Outcome {
   absl::Status status;  // OK ends the plan
-  // True if the node certainly did not begin (refused connection, refused stream): then any error
-  // may be tried again.
-  bool not_sent = false;
+  Delivery delivery = Delivery::kAnswered;
   // Of a WrongNode answer: the assignment that the node knows.
   std::optional<placement::Assignment> redirect;
 };
@@ -94,6 +99,7 @@ class CallPlan {
   Action SendTo(Candidate& candidate, TimePoint now);
   Action Follow(const Outcome& outcome, TimePoint now);
   Action GiveUp();
+  Action End(absl::Status status);
   Action EndAtDeadline();
   void Record(const char* outcome, const absl::Status& status, TimePoint now);
   Candidate* LeastTried();

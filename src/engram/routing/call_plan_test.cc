@@ -16,13 +16,15 @@ Assignment HeldBy(const NodeId& primary, std::vector<NodeId> replicas, uint64_t 
   return {SpaceId("s"), primary, std::move(replicas), {{counter, primary}, 1}};
 }
 
-Outcome Ok() { return {absl::OkStatus(), false, std::nullopt}; }
-Outcome Fails(ErrorCode code) { return {MakeError(code, "it failed"), false, std::nullopt}; }
+Outcome Ok() { return {absl::OkStatus(), Delivery::kAnswered, std::nullopt}; }
+Outcome Fails(ErrorCode code) {
+  return {MakeError(code, "it failed"), Delivery::kAnswered, std::nullopt};
+}
 Outcome Refused() {
-  return {MakeError(ErrorCode::kConnectionFailed, "refused"), true, std::nullopt};
+  return {MakeError(ErrorCode::kConnectionFailed, "refused"), Delivery::kNotSent, std::nullopt};
 }
 Outcome Redirect(Assignment to) {
-  return {MakeError(ErrorCode::kWrongNode, "not mine"), false, std::move(to)};
+  return {MakeError(ErrorCode::kWrongNode, "not mine"), Delivery::kAnswered, std::move(to)};
 }
 
 class CallPlanTest : public testing::Test {
@@ -118,6 +120,31 @@ TEST_F(CallPlanTest, AWriteThatMayHaveHappenedEndsUndetermined) {
     action = plan.OnOutcome(Refused(), kStart + seconds(1));
   }
   EXPECT_EQ(CodeOf(AsFinish(action)), ErrorCode::kUndetermined);
+}
+
+TEST_F(CallPlanTest, AWriteThatMayHaveHappenedIsNotFailedByALaterFatalError) {
+  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 1));
+  plan.Start(kStart);
+  plan.OnTimer(AsWait(plan.OnOutcome(Fails(ErrorCode::kUndetermined), kStart)));
+  absl::Status status = AsFinish(plan.OnOutcome(Fails(ErrorCode::kStorageFailed), kStart));
+  EXPECT_EQ(CodeOf(status), ErrorCode::kUndetermined);
+}
+
+TEST_F(CallPlanTest, AWriteThatMayHaveHappenedIsNotFailedByADeadRedirect) {
+  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 2));
+  plan.Start(kStart);
+  plan.OnTimer(AsWait(plan.OnOutcome(Fails(ErrorCode::kUndetermined), kStart)));
+  absl::Status status = AsFinish(plan.OnOutcome(Redirect(HeldBy(kB, {}, 1)), kStart));
+  EXPECT_EQ(CodeOf(status), ErrorCode::kUndetermined);
+}
+
+TEST_F(CallPlanTest, AnUnknownDeliveryIsUndeterminedWhateverTheErrorSays) {
+  for (ErrorCode code : {ErrorCode::kInternal, ErrorCode::kCancelled, ErrorCode::kOverloaded}) {
+    CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 1), kStart + milliseconds(20));
+    plan.Start(kStart);
+    Outcome outcome{MakeError(code, "a broken reply"), Delivery::kUndetermined, std::nullopt};
+    EXPECT_EQ(CodeOf(AsFinish(plan.OnOutcome(outcome, kStart))), ErrorCode::kUndetermined);
+  }
 }
 
 TEST_F(CallPlanTest, AReadThatMayHaveHappenedSimplyFails) {

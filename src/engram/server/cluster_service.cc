@@ -66,7 +66,8 @@ class ClusterInfo {
 v1::MissingNode Missing(const PeerAnswer& answer) {
   v1::MissingNode missing;
   missing.set_id(answer.node.value());
-  missing.set_reason(std::string(answer.result.status.message()));
+  missing.set_reason(answer.result.status.ok() ? "another node answers at its address"
+                                               : std::string(answer.result.status.message()));
   return missing;
 }
 
@@ -146,7 +147,10 @@ void ClusterInfo::ListSpaces(ServerCall call, const v1::ListSpacesRequest& reque
 v1::NodeInfo ClusterInfo::FromAnswer(const PeerAnswer& answer,
                                      std::vector<v1::MissingNode>& missing) const {
   peer::v1::DescribeResponse theirs;
-  if (answer.result.status.ok() && theirs.ParseFromString(answer.result.message)) {
+  bool ours = answer.result.status.ok() && theirs.ParseFromString(answer.result.message) &&
+              theirs.cluster_id() == context_.config.cluster &&
+              theirs.node().id() == answer.node.view();
+  if (ours) {
     theirs.mutable_node()->set_latency_ms(
         std::chrono::duration<double, std::milli>(answer.took).count());
     return theirs.node();

@@ -112,6 +112,10 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view field, std::string_view 
         fmt::format("{} must be host:port with a port from 1 to 65535, not '{}'", field, text));
   }
   result.host = text.substr(0, colon);
+  // IPv6 addresses are written in brackets, which the resolver does not want.
+  if (result.host.starts_with('[') && result.host.ends_with(']')) {
+    result.host = result.host.substr(1, result.host.size() - 2);
+  }
   result.port = static_cast<uint16_t>(port);
   return result;
 }
@@ -141,7 +145,7 @@ absl::Status FinishConfig(NodeConfig& config) {
   if (config.advertise.empty()) config.advertise = config.listen;
   absl::StatusOr<HostPort> advertised = ParseHostPort("advertise", config.advertise);
   if (!advertised.ok()) return advertised.status();
-  if (advertised->host == "0.0.0.0" || advertised->host == "[::]" || advertised->host == "::") {
+  if (advertised->host == "0.0.0.0" || advertised->host == "::") {
     return MakeError(
         ErrorCode::kInvalidEndpoint,
         fmt::format("others cannot dial {}; set `advertise` to an address that they can",

@@ -24,11 +24,15 @@ absl::Status SetInt(std::string_view key, int least, int most, const std::string
   return absl::OkStatus();
 }
 
+constexpr absl::Duration kDurationMax = absl::Hours(720);
+
 absl::Status SetDuration(std::string_view key, const std::string& value, Duration& out) {
   absl::Duration parsed;
-  if (!absl::ParseDuration(value, &parsed) || parsed <= absl::ZeroDuration()) {
+  if (!absl::ParseDuration(value, &parsed) || parsed <= absl::ZeroDuration() ||
+      parsed > kDurationMax) {
     return InvalidArgument(
-        key, fmt::format("{} must be a time such as 500ms, 10s or 1h, not '{}'", key, value));
+        key, fmt::format("{} must be a time such as 500ms, 10s or 1h, at most 720h, not '{}'", key,
+                         value));
   }
   out = absl::ToChronoNanoseconds(parsed);
   return absl::OkStatus();

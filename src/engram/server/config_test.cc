@@ -50,6 +50,7 @@ TEST(Config, ABadValueNamesTheKeyAndTheRule) {
               HasSubstr("workers must be a whole number from 1 to 256, not '0'"));
   EXPECT_THAT(ErrorOf("listen = \"nowhere\""), HasSubstr("listen must be host:port"));
   EXPECT_THAT(ErrorOf("deadline = \"soon\""), HasSubstr("deadline must be a time such as"));
+  EXPECT_THAT(ErrorOf("deadline = \"inf\""), HasSubstr("at most 720h"));
   EXPECT_THAT(ErrorOf("durability = \"maybe\""),
               HasSubstr("durability must be one of fsync, process"));
   EXPECT_THAT(ErrorOf("peers = [\"127.0.0.1:1\"]"), HasSubstr("id=host:port"));

@@ -116,7 +116,7 @@ void LocalService::StoreNow(net::EventLoop& loop, const LocalRequest& request, D
   auto command = ToCommand(*std::move(message), request.identity, request.create_space);
   if (!command.ok()) return done(command.status());
   auto reply = [this, space = request.space](const WriteResult& result) {
-    if (result.space_created) {
+    if (result.space_created || table_.Find(space.view()) == nullptr) {
       if (auto summary = engine_.FindSpace(space.view())) {
         placement::Assignment created = AssignmentOf(*summary);
         table_.Apply(std::span(&created, 1));
@@ -159,7 +159,14 @@ void LocalService::Get(const LocalRequest& request, Done done) {
   if (!message.ok()) return done(message.status());
   auto found = engine_.Get(request.space, MemoryId(std::move(*message->mutable_id())));
   if (!found.ok()) return done(found.status());
-  done(ToGetResponse(*std::move(found)).SerializeAsString());
+  std::string reply = ToGetResponse(*std::move(found)).SerializeAsString();
+  if (reply.size() > kReplyBytesMax) {
+    return done(
+        MakeError(ErrorCode::kInternal,
+                  fmt::format("the memory takes {} bytes with its links, an answer may have {}",
+                              reply.size(), kReplyBytesMax)));
+  }
+  done(std::move(reply));
 }
 
 void LocalService::Recall(net::EventLoop& loop, const LocalRequest& request, Done done) {

@@ -54,6 +54,7 @@ net::ServerOptions ServerOptionsOf(const NodeConfig& config) {
   net::ServerOptions options;
   options.host = listen.host;
   options.port = listen.port;
+  options.unary_limit = config.deadline;
   return options;
 }
 
@@ -68,8 +69,8 @@ struct Node::Parts {
         loops(LoopCount(config)),
         pool(loops, ChannelOptionsOf(config), static_cast<size_t>(config.connections_per_node)),
         context(config, loops, pool, seed),
-        workers(std::make_unique<WorkerPool>(config.workers, kRecallQueueMax)),
-        local(context.self, *engine, context.table, *workers),
+        workers(config.workers, kRecallQueueMax),
+        local(context.self, *engine, context.table, workers),
         router(context, local),
         server(loops, ServerOptionsOf(config)) {}
 
@@ -78,7 +79,7 @@ struct Node::Parts {
   net::EventLoopGroup loops;
   net::ConnectionPool pool;
   NodeContext context;
-  std::unique_ptr<WorkerPool> workers;
+  WorkerPool workers;
   LocalService local;
   Router router;
   HealthService health;
@@ -117,9 +118,8 @@ Node::~Node() {
   parts_->health.StopServing();
   parts_->server.Drain(Now() + parts_->config.drain);
   parts_->pool.Close();
-  // The workers and the commit thread post to the loops, so they end first.
-  parts_->workers.reset();
-  parts_->engine.reset();
+  // Before the engine and the workers: tasks of the loops use both. What those still post is
+  // dropped.
   parts_->loops.Stop();
 }
 

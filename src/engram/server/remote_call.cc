@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "engram/memory/utf8.h"
 #include "engram/net/grpc_status.h"
 #include "engram/server/convert.h"
 #include "engram/server/metadata_names.h"
@@ -14,6 +15,36 @@
 namespace engram::server {
 
 using routing::CallPlan;
+
+namespace {
+
+// What an error carries must fit into a header: the last tries, their reasons cut.
+constexpr size_t kAttemptsInErrorMax = 8;
+constexpr size_t kReasonInErrorMax = 160;
+
+routing::Delivery DeliveryOf(net::Delivery delivery) {
+  switch (delivery) {
+    case net::Delivery::kNotSent:
+      return routing::Delivery::kNotSent;
+    case net::Delivery::kUndetermined:
+      return routing::Delivery::kUndetermined;
+    case net::Delivery::kAnswered:
+      break;
+  }
+  return routing::Delivery::kAnswered;
+}
+
+absl::Cord AttemptsForError(std::vector<routing::AttemptRecord> attempts) {
+  if (attempts.size() > kAttemptsInErrorMax) {
+    attempts.erase(attempts.begin(), attempts.end() - kAttemptsInErrorMax);
+  }
+  for (routing::AttemptRecord& attempt : attempts) {
+    attempt.reason = memory::CutAtCharacter(attempt.reason, kReasonInErrorMax);
+  }
+  return absl::Cord(ToProto(attempts).SerializeAsString());
+}
+
+}  // namespace
 
 Router::RemoteCall::RemoteCall(NodeContext& context, LoopState& loop, RoutedRequest request,
                                routing::Decision decision, const routing::CallPlanOptions& options,
@@ -43,9 +74,10 @@ void Router::RemoteCall::Do(CallPlan::Action action) {
 void Router::RemoteCall::Send(const CallPlan::Send& send) {
   const std::string* address = context_.AddressOf(send.node);
   if (address == nullptr) {
-    return Finish(
-        MakeError(ErrorCode::kInvalidEndpoint,
-                  fmt::format("node {} is not in this node's list of peers", send.node.value())));
+    absl::Status unknown =
+        MakeError(ErrorCode::kConnectionFailed,
+                  fmt::format("node {} is not in this node's list of peers", send.node.value()));
+    return Do(plan_.OnOutcome({unknown, routing::Delivery::kNotSent, std::nullopt}, Now()));
   }
   net::Channel& channel = *context_.pool.Get(loop_.index, *address);
   sent_ = channel.Unary(
@@ -64,7 +96,7 @@ void Router::RemoteCall::OnResult(net::CallResult result) {
   if (finished_) return;
   request_.body = std::move(result.request);
   MergeAssignment(result);
-  routing::Outcome outcome{result.status, result.delivery == net::Delivery::kNotSent,
+  routing::Outcome outcome{result.status, DeliveryOf(result.delivery),
                            AttachedAssignment(result.status)};
   last_ = std::move(result);
   Do(plan_.OnOutcome(outcome, Now()));
@@ -77,8 +109,7 @@ void Router::RemoteCall::Finish(const absl::Status& status) {
     reply.message = std::move(last_.message);
   } else {
     absl::Status explained = status;
-    explained.SetPayload(net::kAttemptsPayload,
-                         absl::Cord(ToProto(plan_.attempts()).SerializeAsString()));
+    explained.SetPayload(net::kAttemptsPayload, AttemptsForError(plan_.attempts()));
     reply.message = explained;
   }
   if (auto served_by = last_.trailing.Find(kMdServedBy)) reply.served_by = NodeId(*served_by);

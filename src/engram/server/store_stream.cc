@@ -21,16 +21,21 @@ constexpr int kErrorsMax = 1'000;
 // One stream. Belongs to the call's loop; alive while a read or a store of it is under way.
 class StoreStream : public std::enable_shared_from_this<StoreStream> {
  public:
-  StoreStream(NodeContext& context, Router& router, net::ServerCall call, RequestId id)
+  StoreStream(NodeContext& context, Router& router, net::ServerCall call, RequestId id,
+              bool id_is_ours)
       : context_(context),
         router_(router),
         call_(std::move(call)),
         loop_(context.StateOf(call_.loop())),
-        id_(id) {}
+        id_(id),
+        id_is_ours_(id_is_ours) {}
 
   void Start() {
     call_.OnCancel([weak = weak_from_this()] {
-      if (auto self = weak.lock()) self->cancelled_ = true;
+      auto self = weak.lock();
+      if (self == nullptr) return;
+      self->cancelled_ = true;
+      self->held_.reset();
     });
     ReadMore();
   }
@@ -43,12 +48,15 @@ class StoreStream : public std::enable_shared_from_this<StoreStream> {
                 const RoutedReply& reply);
   void Fail(uint64_t line, const absl::Status& status);
   void FinishIfDone();
+  void RenewId();
 
   NodeContext& context_;
   Router& router_;
   net::ServerCall call_;
   LoopState& loop_;
-  const RequestId id_;
+  RequestId id_;
+  const bool id_is_ours_;
+  TimePoint id_made_at_ = Now();
 
   uint64_t lines_ = 0;
   int in_flight_ = 0;
@@ -56,6 +64,8 @@ class StoreStream : public std::enable_shared_from_this<StoreStream> {
   bool client_done_ = false;
   bool cancelled_ = false;
   bool finished_ = false;
+  // A line was refused as too much: nothing is read until all that is under way has ended.
+  bool overloaded_ = false;
   // Space and explicit id of what is under way, so that two lines of one id keep their order.
   StringSet ids_in_flight_;
   struct Held {
@@ -75,6 +85,8 @@ std::string OrderKey(std::string_view space, std::string_view message) {
 }
 
 void StoreStream::ReadMore() {
+  if (overloaded_ && in_flight_ > 0) return;
+  overloaded_ = false;
   if (reading_ || client_done_ || cancelled_ || held_.has_value() || in_flight_ >= kInFlightMax)
     return;
   reading_ = true;
@@ -108,6 +120,7 @@ void StoreStream::OnMessage(std::string message) {
 }
 
 void StoreStream::StoreLine(uint64_t line, std::string message) {
+  RenewId();
   SpaceId space(*PeekSpace(message));
   std::string key = OrderKey(space.view(), message);
   ++in_flight_;
@@ -121,6 +134,14 @@ void StoreStream::StoreLine(uint64_t line, std::string message) {
                  space](const RoutedReply& reply) { self->OnStored(line, key, space, reply); });
 }
 
+// A stream may stay open longer than a request id is recognised. One that the client chose is the
+// client's to renew.
+void StoreStream::RenewId() {
+  if (!id_is_ours_ || Now() - id_made_at_ < context_.config.request_id_ttl / 2) return;
+  id_ = RequestId::Make(WallNow(), loop_.random);
+  id_made_at_ = Now();
+}
+
 void StoreStream::OnStored(uint64_t line, const std::string& key, const SpaceId& space,
                            const RoutedReply& reply) {
   --in_flight_;
@@ -130,6 +151,7 @@ void StoreStream::OnStored(uint64_t line, const std::string& key, const SpaceId&
     ++shares_[{space.value(), reply.served_by.value()}];
   } else {
     Fail(line, reply.message.status());
+    overloaded_ = overloaded_ || CodeOf(reply.message.status()) == ErrorCode::kOverloaded;
   }
   if (held_.has_value() && !ids_in_flight_.contains(held_->key)) {
     Held held = *std::exchange(held_, std::nullopt);
@@ -167,7 +189,8 @@ void StoreStream::FinishIfDone() {
 void ServeStoreStream(NodeContext& context, Router& router, net::ServerCall call) {
   auto id = RequestIdFrom(call.metadata(), context.StateOf(call.loop()));
   if (!id.ok()) return call.Finish(id.status());
-  std::make_shared<StoreStream>(context, router, std::move(call), *id)->Start();
+  bool ours = !call.metadata().Find(kMdRequestId).has_value();
+  std::make_shared<StoreStream>(context, router, std::move(call), *id, ours)->Start();
 }
 
 }  // namespace engram::server
