@@ -1,0 +1,123 @@
+#include "engram/client/client.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "engram/base/error.h"
+#include "engram/net/server.h"
+
+namespace engram::client {
+namespace {
+
+// A node that does with each store what the test wants; remembers the request ids it saw.
+class FakeNode {
+ public:
+  using Handler = std::function<void(FakeNode&, net::ServerCall)>;
+
+  explicit FakeNode(Handler handler) : handler_(std::move(handler)) {
+    server_.AddUnary(
+        "/engram.v1.MemoryService/Store", [this](net::ServerCall call, const std::string&) {
+          {
+            std::scoped_lock lock(mutex_);
+            request_ids_.emplace_back(call.metadata().Find("engram-request-id").value_or(""));
+          }
+          handler_(*this, std::move(call));
+        });
+    loops_.Start();
+    EXPECT_TRUE(server_.Start().ok());
+  }
+  ~FakeNode() {
+    Die();
+    if (death_.joinable()) death_.join();
+    loops_.Stop();
+  }
+
+  std::string address() const { return fmt::format("127.0.0.1:{}", server_.port()); }
+  // Ends the connections under the calls in flight, as a kill would.
+  void Die() { server_.Drain(TimePoint::min()); }
+  void DieSoon() {
+    death_ = std::thread([this] { Die(); });
+  }
+  std::vector<std::string> request_ids() {
+    std::scoped_lock lock(mutex_);
+    return request_ids_;
+  }
+
+ private:
+  Handler handler_;
+  net::EventLoopGroup loops_{1};
+  net::Server server_{loops_, {}};
+  std::mutex mutex_;
+  std::vector<std::string> request_ids_;
+  std::thread death_;
+};
+
+std::unique_ptr<Client> Connect(const std::vector<std::string>& nodes) {
+  ClientOptions options;
+  options.nodes = nodes;
+  return *Client::Create(options);
+}
+
+// Takes the request and dies without an answer. The call is kept, so that its end is the
+// connection's.
+FakeNode::Handler TakesAndDies(std::vector<net::ServerCall>& kept) {
+  return [&kept](FakeNode& node, net::ServerCall call) {
+    kept.push_back(std::move(call));
+    node.DieSoon();
+  };
+}
+
+constexpr char kNobody[] = "127.0.0.1:1";  // a port that only root may take and nobody does
+
+TEST(Client, AWriteThatANodeMayHaveDoneIsNotCalledFailed) {
+  std::vector<net::ServerCall> kept;
+  FakeNode first(TakesAndDies(kept));
+  absl::Status status = Connect({first.address(), kNobody})->Store({}).status();
+  EXPECT_EQ(CodeOf(status), ErrorCode::kUndetermined) << status;
+}
+
+TEST(Client, NeitherIsItWhenTheNextNodeRefuses) {
+  std::vector<net::ServerCall> kept;
+  FakeNode first(TakesAndDies(kept));
+  FakeNode second([](FakeNode&, net::ServerCall call) {
+    call.Reply(MakeError(ErrorCode::kAllReplicasFailed, "the owner is away"));
+  });
+  absl::Status status = Connect({first.address(), second.address()})->Store({}).status();
+  EXPECT_EQ(CodeOf(status), ErrorCode::kUndetermined) << status;
+}
+
+TEST(Client, TheNextNodeGetsTheSameRequestId) {
+  std::vector<net::ServerCall> kept;
+  FakeNode first(TakesAndDies(kept));
+  FakeNode second([](FakeNode&, net::ServerCall call) {
+    v1::StoreResponse response;
+    response.set_id("stored");
+    call.Reply(response.SerializeAsString());
+  });
+  auto stored = Connect({first.address(), second.address()})->Store({});
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(stored->message.id(), "stored");
+  ASSERT_EQ(first.request_ids().size(), 1u);
+  EXPECT_EQ(first.request_ids(), second.request_ids());
+}
+
+TEST(Client, AnErrorOfTheNodeItselfIsFinal) {
+  FakeNode first(
+      [](FakeNode&, net::ServerCall call) { call.Reply(InvalidArgument("space", "bad")); });
+  FakeNode second([](FakeNode&, net::ServerCall call) { call.Reply(std::string()); });
+  EXPECT_EQ(CodeOf(Connect({first.address(), second.address()})->Store({}).status()),
+            ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(second.request_ids().empty());
+}
+
+TEST(Client, NobodyReachedIsConnectionFailed) {
+  EXPECT_EQ(CodeOf(Connect({kNobody, kNobody})->Store({}).status()), ErrorCode::kConnectionFailed);
+  EXPECT_FALSE(Client::Create({.nodes = {"localhost"}}).ok());
+}
+
+}  // namespace
+}  // namespace engram::client
