@@ -189,7 +189,7 @@ double StoreAll(Engine& engine, size_t count, Texts& texts, Points& points, uint
   const auto start = Clock::now();
   for (StoreCommand& command : commands) {
     window.Enter();
-    engine.Store(std::move(command), [&](absl::StatusOr<WriteResult> result) {
+    engine.Store(std::move(command), [&](const absl::StatusOr<WriteResult>& result) {
       if (!result.ok()) {
         fmt::print(stderr, "{}\n", result.status().ToString());
         std::_Exit(1);

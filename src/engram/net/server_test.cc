@@ -35,6 +35,9 @@ TEST_F(ServerTest, PortCanBeUsedAgainAtOnce) {
   options.port = server_->port();
   server_.reset();
   StartServer(options);
+  // A new channel: the old one may not have noticed yet that its connection has ended.
+  RunOn(loop(), [&] { channel_.reset(); });
+  UseChannel(address());
   EXPECT_EQ(Call(testing::kUnary, "x").message, "x");
 }
 

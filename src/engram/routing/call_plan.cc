@@ -125,7 +125,7 @@ CallPlan::Action CallPlan::EndAtDeadline() {
 }
 
 // Every error ends here: once a write may have been carried out, no later error makes it "failed".
-CallPlan::Action CallPlan::End(absl::Status status) {
+CallPlan::Action CallPlan::End(const absl::Status& status) {
   if (!maybe_done_ || CodeOf(status) == ErrorCode::kDeadlineExceeded) return Finish{status};
   return Finish{Annotated(ErrorCode::kUndetermined,
                           fmt::format("the write to space '{}' may have been carried out: {}",

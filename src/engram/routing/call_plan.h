@@ -99,7 +99,7 @@ class CallPlan {
   Action SendTo(Candidate& candidate, TimePoint now);
   Action Follow(const Outcome& outcome, TimePoint now);
   Action GiveUp();
-  Action End(absl::Status status);
+  Action End(const absl::Status& status);
   Action EndAtDeadline();
   void Record(const char* outcome, const absl::Status& status, TimePoint now);
   Candidate* LeastTried();

@@ -41,7 +41,7 @@ void RunCrashVictim(const char* dir, const char* round) {
       ++in_flight;
     }
     const std::string id = std::string("r") + round + "m" + std::to_string(number);
-    (*engine)->Store(NumberedStore(id, random), [&, id](absl::StatusOr<WriteResult> result) {
+    (*engine)->Store(NumberedStore(id, random), [&, id](const absl::StatusOr<WriteResult>& result) {
       if (!result.ok()) _exit(3);
       const std::string line = id + "\n";
       if (write(STDOUT_FILENO, line.data(), line.size()) < 0) _exit(4);

@@ -9,6 +9,7 @@
 // inside, and what the strings inside it copy, looks like races. hnswlib locks its rows in the
 // order in which it visits them, which looks like a deadlock; a graph has one writer at a time, so
 // that no two can meet.
+// NOLINTBEGIN(readability-identifier-naming): the sanitizer gives the names
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
   return "called_from_lib:librocksdb.so\n"
@@ -17,6 +18,7 @@ extern "C" const char* __tsan_default_suppressions() {
 }
 extern "C" const char* __tsan_default_options();
 extern "C" const char* __tsan_default_options() { return "detect_deadlocks=0"; }
+// NOLINTEND(readability-identifier-naming)
 
 int main(int argc, char** argv) {
   if (argc == 4 && std::string_view(argv[1]) == engram::memory::kCrashVictimFlag) {
