@@ -1,12 +1,32 @@
 // What is on disk: reopening, whose directory it is, the log, damage and refusal.
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 
 #include "engram/memory/keys.h"
 #include "engram/memory/records.h"
 #include "engram/memory/testing/engine_fixture.h"
 #include "engram/storage/database.h"
+
+namespace {
+
+std::atomic<int> syncs = 0;
+
+}  // namespace
+
+// RocksDB's calls come here instead of to libc: a write that is called durable must have passed
+// one.
+extern "C" int fdatasync(int fd) {
+  ++syncs;
+  return static_cast<int>(syscall(SYS_fdatasync, fd));
+}
+extern "C" int fsync(int fd) {
+  ++syncs;
+  return static_cast<int>(syscall(SYS_fsync, fd));
+}
 
 namespace engram::memory {
 namespace {
@@ -43,6 +63,25 @@ TEST_F(DurabilityTest, ReopeningBringsEverythingBack) {
   auto next = Store("m4", "figs");
   EXPECT_EQ(next->version.sequence, before.version.sequence + 1);
   EXPECT_FALSE(next->space_created);
+}
+
+TEST_F(DurabilityTest, WithFsyncEveryAcknowledgedWriteHasBeenSynced) {
+  EngineOptions options = Options();
+  options.durability = Durability::kFsync;
+  engine_.reset();
+  engine_ = *Engine::Open(std::move(options));
+  for (int i = 0; i < 20; ++i) {
+    const int before = syncs;
+    ASSERT_TRUE(Store("m" + std::to_string(i), "apples").ok());
+    EXPECT_GT(syncs, before) << "acknowledged before it was on disk";
+  }
+}
+
+TEST_F(DurabilityTest, WithProcessDurabilityNoWriteWaitsForTheDisk) {
+  ASSERT_TRUE(Store("first", "makes the space").ok());
+  const int before = syncs;
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Store("m" + std::to_string(i), "apples").ok());
+  EXPECT_EQ(syncs, before);
 }
 
 TEST_F(DurabilityTest, LogHoldsEveryChangeInOrder) {

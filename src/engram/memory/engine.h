@@ -5,7 +5,8 @@
 // are validated in the caller, queued, and applied in queue order by one commit thread, many at a
 // time in one synced write (group commit); `done` runs on that thread, after the batch is durable
 // as EngineOptions::durability asks, and must not block. A request id that was used for another
-// request is an InvalidArgument. A failed or invalid write stores nothing.
+// request is an InvalidArgument. A failed or invalid write stores nothing; one that
+// the disk refused ends Undetermined, since the log may bring it back at the next start.
 // A write that is refused at once (invalid, queue full) has its `done` called by the caller's
 // thread before the method returns. Once the disk has refused a write, every later one fails until
 // the engine is opened anew; reads go on. Get() takes microseconds. Recall() is CPU-bound (up to

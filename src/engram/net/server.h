@@ -61,9 +61,11 @@ class ServerCall {
   EventLoop& loop() const;           // any thread
   std::string_view method() const;   // "/engram.v1.MemoryService/Get"
   const Metadata& metadata() const;  // of the request; any thread (immutable)
-  TimePoint deadline() const;        // kNever if the client set none; any thread (immutable)
-  std::string_view peer() const;     // "host:port"
-  bool cancelled() const;  // by the peer, its connection's end or the deadline; any thread
+  // The client's, or unary_limit's if that is earlier; kNever if there is neither. Any thread
+  // (immutable).
+  TimePoint deadline() const;
+  std::string_view peer() const;  // "host:port"
+  bool cancelled() const;         // by the peer, its connection's end or the deadline; any thread
 
   // Called once, on the loop, when cancelled() becomes true before the call is finished.
   void OnCancel(absl::AnyInvocable<void()> callback);
