@@ -38,10 +38,14 @@ phase() {
   printf '    %s: %d s\n' "$name" $((SECONDS - start))
 }
 
-# Configures build/ when it never was, or when a preset has changed; anything else the build itself notices.
+# configure_dev [program]: configures build/ when it never was, or when a preset has changed; anything else the build itself
+# notices. "program" leaves out tests and benches, whose packages may not be there; a later call without it adds them.
 configure_dev() {
-  if [[ ! -e build/build.ninja || CMakePresets.json -nt build/build.ninja ]]; then
-    cmake --preset dev --log-level=WARNING
+  local tests=ON
+  [[ ${1-} != program ]] || tests=OFF
+  if [[ ! -e build/build.ninja || CMakePresets.json -nt build/build.ninja ]] ||
+    { [[ $tests == ON ]] && grep -q '^ENGRAM_TESTS:BOOL=OFF' build/CMakeCache.txt; }; then
+    cmake --preset dev --log-level=WARNING -DENGRAM_TESTS=$tests -DENGRAM_BENCHES=$tests
     touch build/build.ninja
   fi
 }
