@@ -38,14 +38,13 @@ phase() {
   printf '    %s: %d s\n' "$name" $((SECONDS - start))
 }
 
-# configure_dev [program]: configures build/ when it never was, or when a preset has changed; anything else the build itself
-# notices. "program" leaves out tests and benches, whose packages may not be there; a later call without it adds them.
+# configure_dev ON|OFF: configures build/ when it never was, or when a preset has changed; anything else the build itself
+# notices. OFF leaves out tests and benches, whose packages may not be there; a later ON adds them.
 configure_dev() {
-  local tests=ON
-  [[ ${1-} != program ]] || tests=OFF
+  local tests=$1
   if [[ ! -e build/build.ninja || CMakePresets.json -nt build/build.ninja ]] ||
     { [[ $tests == ON ]] && grep -q '^ENGRAM_TESTS:BOOL=OFF' build/CMakeCache.txt; }; then
-    cmake --preset dev --log-level=WARNING -DENGRAM_TESTS=$tests -DENGRAM_BENCHES=$tests
+    cmake --preset dev --log-level=WARNING -DENGRAM_TESTS="$tests" -DENGRAM_BENCHES="$tests"
     touch build/build.ninja
   fi
 }
