@@ -2,6 +2,7 @@
 // without locks: the handlers are called from all of them at once.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,7 +14,7 @@
 namespace engram::net::internal {
 
 struct Method {
-  std::string_view path;  // the key in the table
+  std::string_view path;  // the key in the table; empty for the fallback
   // Exactly one is set.
   Server::UnaryHandler unary;
   Server::StreamHandler stream;
@@ -25,12 +26,18 @@ class MethodTable {
     const auto [it, added] = methods_.try_emplace(std::string(path));
     it->second = {it->first, std::move(unary), std::move(stream)};
   }
+  void SetFallback(Server::StreamHandler stream) {
+    fallback_ = Method{{}, nullptr, std::move(stream)};
+  }
   Method* Find(std::string_view path) {
     const auto it = methods_.find(path);
     return it == methods_.end() ? nullptr : &it->second;
   }
+  // Serves what Find() does not know; null if nothing does.
+  Method* fallback() { return fallback_.has_value() ? &*fallback_ : nullptr; }
 
  private:
+  std::optional<Method> fallback_;
   absl::node_hash_map<std::string, Method, StringHash, StringEqual> methods_;
 };
 

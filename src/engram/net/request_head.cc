@@ -27,7 +27,9 @@ void RequestHead::Add(std::string_view name, std::string_view value) {
 void RequestHead::AddReserved(std::string_view name, std::string_view value) {
   if (name == ":path") {
     method_ = methods_.Find(value);
-    if (method_ == nullptr) unknown_path_ = value;
+    if (method_ != nullptr) return;
+    unknown_path_ = value;
+    method_ = methods_.fallback();
   } else if (name == ":method") {
     is_post_ = value == "POST";
   } else if (name == "content-type") {

@@ -35,6 +35,8 @@ class RequestHead {
   }
 
   Method* method() const { return method_; }
+  // REQUIRES: Verdict() is OK.
+  std::string_view path() const { return unknown_path_.empty() ? method_->path : unknown_path_; }
   Duration timeout() const { return timeout_; }  // Duration::max(): none
   const Metadata& metadata() const { return metadata_; }
 

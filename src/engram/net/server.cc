@@ -169,6 +169,8 @@ void Server::AddStream(std::string_view method, StreamHandler handler) {
   impl_->methods->Add(method, nullptr, std::move(handler));
 }
 
+void Server::AddFallback(StreamHandler handler) { impl_->methods->SetFallback(std::move(handler)); }
+
 absl::Status Server::Start() {
   absl::Status status = impl_->acceptor->Listen(impl_->options.host, impl_->options.port);
   if (!status.ok()) return status;

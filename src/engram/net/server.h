@@ -107,6 +107,9 @@ class Server {
   // REQUIRES: before Start(). Handlers are called from all loops at once.
   void AddUnary(std::string_view method, UnaryHandler handler);
   void AddStream(std::string_view method, StreamHandler handler);
+  // For every method that has no handler of its own, unary ones too: on the wire they are streams
+  // of one message each way. Without it such calls are UNIMPLEMENTED.
+  void AddFallback(StreamHandler handler);
 
   // Binds and begins to accept. The error names the address and says when the port is in use.
   [[nodiscard]] absl::Status Start();

@@ -34,7 +34,7 @@ class ServerStreamState final : public H2Stream {
   ServerStreamState(EventLoop& loop, std::shared_ptr<const PeerInfo> peer);
 
   // Any thread, once the handler has the call.
-  std::string_view method() const { return head_.method()->path; }
+  std::string_view method() const { return head_.path(); }
   const Metadata& metadata() const { return head_.metadata(); }
   std::string_view peer() const { return peer_->address; }
   TimePoint request_deadline() const { return request_deadline_; }

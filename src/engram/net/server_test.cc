@@ -61,6 +61,20 @@ TEST_F(ServerTest, DroppedCallIsInternal) {
   EXPECT_EQ(Call("/test/Drop", "x").status.code(), absl::StatusCode::kInternal);
 }
 
+TEST_F(ServerTest, FallbackServesWhatHasNoHandler) {
+  StartServer({}, [](Server& server) {
+    server.AddFallback([](ServerCall call) {
+      auto held = std::make_shared<ServerCall>(std::move(call));
+      held->Read([held](std::optional<std::string> message) {
+        held->Reply(std::string(held->method()) + " got " + message.value_or("nothing"));
+      });
+    });
+  });
+  EXPECT_EQ(Call("/any.Service/Method", "x").message, "/any.Service/Method got x");
+  EXPECT_EQ(Call("/another", "y").message, "/another got y");
+  EXPECT_EQ(Call(testing::kUnary, "x").message, "x");
+}
+
 TEST_F(ServerTest, HandlerSeesDeadlineMethodAndPeer) {
   TimePoint deadline;
   std::string method;
