@@ -94,6 +94,10 @@ class Channel : public std::enable_shared_from_this<Channel> {
     // Not called when the call has ended, but `ended` is.
     virtual void OnWritable(absl::AnyInvocable<void()> callback) = 0;
     virtual void SendDone() = 0;
+    // Called once, before the first message is handed over, when the peer's initial metadata has
+    // come; not when it ends the call at once. REQUIRES: called before control returns to the loop
+    // that Open() was called on.
+    virtual void OnHeaders(absl::AnyInvocable<void(const Metadata&)> callback) = 0;
     // The next message, or nullopt when there will be none; `ended` has the status. One Read at a
     // time.
     virtual void Read(absl::AnyInvocable<void(std::optional<std::string>)> done) = 0;

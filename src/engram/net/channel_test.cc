@@ -112,6 +112,24 @@ TEST_F(ChannelTest, MetadataTravelsBothWaysTextAndBinary) {
   EXPECT_EQ(result.trailing.Find("echo-bin"), binary);
 }
 
+TEST_F(ChannelTest, HeadersAndTrailersAreKeptApartAlsoWithAnError) {
+  StartServer({}, [](Server& server) {
+    server.AddUnary("/test/Both", [](ServerCall call, const std::string& request) {
+      call.AddHeader("at", "the beginning");
+      call.AddTrailer("at", "the end");
+      call.Reply(request.empty() ? absl::StatusOr<std::string>(InvalidArgument("test", "empty"))
+                                 : request);
+    });
+  });
+  for (const char* request : {"x", ""}) {
+    const CallResult result = Call("/test/Both", request);
+    EXPECT_EQ(result.status.ok(), *request != 0);
+    EXPECT_EQ(result.initial.Find("at"), "the beginning");
+    EXPECT_EQ(result.trailing.Find("at"), "the end");
+    EXPECT_EQ(result.trailing.entries().size(), 1u);
+  }
+}
+
 TEST_F(ChannelTest, MetadataThatCannotBeSentFailsTheCallOnly) {
   StartServer();
   const CallResult result = Call(testing::kUnary, "x", With("echo", "two\nlines"));

@@ -53,6 +53,12 @@ void ClientCall::ReadMessage(ReadDone done) {
   }
 }
 
+void ClientCall::ForgetReader() {
+  // It may own what calls this.
+  const HeadersCallback on_headers = std::exchange(on_headers_, nullptr);
+  DropCallbacks();
+}
+
 absl::Status ClientCall::CheckSendable() const {
   size_t bytes = 0;
   for (const MetadataEntry& entry : options_.metadata.entries()) {
@@ -83,7 +89,10 @@ void ClientCall::OnHeadersEnd() {
   head_.EndList();
   if (head_.too_large()) return EndLocally(head_.Status(), Delivery::kUndetermined);
   // The body of an answer that is not gRPC's, such as a proxy's page, is nothing to us.
-  if (!head_.is_grpc()) Discard();
+  if (!head_.is_grpc()) return Discard();
+  if (on_headers_ && head_.initial() != nullptr) {
+    std::exchange(on_headers_, nullptr)(*head_.initial());
+  }
 }
 
 void ClientCall::OnMessagesEnd() {
@@ -170,7 +179,7 @@ void ClientCall::TellEnd() {
     result_.request = TakeSent();
   } else {
     EndRead();
-    DropCallbacks();
+    ForgetReader();
   }
   std::exchange(done_, nullptr)(std::move(result_));
 }

@@ -21,6 +21,8 @@ class TimeoutText;
 
 class ClientCall final : public H2Stream {
  public:
+  using HeadersCallback = absl::AnyInvocable<void(const Metadata&)>;
+
   struct Limits {
     StreamLimits stream;
     size_t header_bytes_max;
@@ -47,7 +49,8 @@ class ClientCall final : public H2Stream {
   // Streaming only.
   bool SendMessage(std::string message);
   void ReadMessage(ReadDone done);
-  void ForgetReader() { DropCallbacks(); }
+  void OnHeaders(HeadersCallback callback) { on_headers_ = std::move(callback); }
+  void ForgetReader();
 
   bool ended() const { return ended_; }
   void Cancel();
@@ -75,6 +78,7 @@ class ClientCall final : public H2Stream {
   std::string method_;
   Channel::Done done_;
   CallResult result_;
+  HeadersCallback on_headers_;
   bool unary_ = false;
   bool ended_ = false;     // result_ is final
   bool answered_ = false;  // by the peer; what it sent may still be unread

@@ -22,6 +22,9 @@ class ClientStream final : public Channel::Stream {
   void OnWritable(absl::AnyInvocable<void()> callback) override {
     call_->OnWritable(std::move(callback));
   }
+  void OnHeaders(absl::AnyInvocable<void(const Metadata&)> callback) override {
+    call_->OnHeaders(std::move(callback));
+  }
   void SendDone() override { call_->FinishSending(); }
   void Read(absl::AnyInvocable<void(std::optional<std::string>)> done) override {
     call_->ReadMessage(std::move(done));

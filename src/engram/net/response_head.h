@@ -23,6 +23,8 @@ class ResponseHead {
   // After the first list: DATA that follows is gRPC's.
   bool is_grpc() const { return http_status_ == 200 && is_grpc_; }
   bool too_large() const { return header_bytes_ > header_bytes_max_; }
+  // Set when the first list has ended and is not all that the peer answers.
+  const Metadata* initial() const { return lists_ == 1 && !has_grpc_status_ ? &initial_ : nullptr; }
   bool has_grpc_status() const { return has_grpc_status_; }
 
   // After the last list.

@@ -70,9 +70,13 @@ class ServerCall {
   // Called once, on the loop, when cancelled() becomes true before the call is finished.
   void OnCancel(absl::AnyInvocable<void()> callback);
 
-  // One that gRPC cannot carry (reserved name, value not printable ASCII and name not "-bin") and
-  // what goes beyond 8 KiB in all is left out.
+  // Initial and trailing metadata. One that gRPC cannot carry (reserved name, value not printable
+  // ASCII and name not "-bin") and what goes beyond 8 KiB in all of either is left out, and so is a
+  // header once they are sent: with the first message, the end of the call, or SendHeaders().
+  void AddHeader(std::string_view name, std::string_view value);
   void AddTrailer(std::string_view name, std::string_view value);
+  // For a client that waits for them before there is a message. Once is enough.
+  void SendHeaders();
 
   // Unary and client-streaming: the one reply and OK, or an error. Any thread. Ends the call.
   void Reply(absl::StatusOr<std::string> message);

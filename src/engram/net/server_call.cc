@@ -46,6 +46,12 @@ void ServerCall::OnCancel(absl::AnyInvocable<void()> callback) {
   state_->OnCancel(std::move(callback));
 }
 
+void ServerCall::AddHeader(std::string_view name, std::string_view value) {
+  state_->AddHeader(name, value);
+}
+
+void ServerCall::SendHeaders() { state_->SendHeaders(); }
+
 void ServerCall::AddTrailer(std::string_view name, std::string_view value) {
   state_->AddTrailer(name, value);
 }

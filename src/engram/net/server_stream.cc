@@ -20,7 +20,7 @@ namespace {
 // below.
 constexpr size_t kMessageBytesMax = 2048;  // as many as three times that when encoded
 constexpr size_t kDetailBytesMax = 4096;
-constexpr size_t kTrailerBytesMax = 8192;
+constexpr size_t kMetadataBytesMax = 8192;
 
 // Cut between two characters of UTF-8.
 std::string Shortened(std::string text) {
@@ -31,6 +31,12 @@ std::string Shortened(std::string text) {
 }
 
 }  // namespace
+
+void BoundedMetadata::Add(std::string_view name, std::string_view value) {
+  if (!IsSendable(name, value)) return;
+  bytes_ += name.size() + value.size();
+  if (bytes_ <= kMetadataBytesMax) metadata_.Add(name, value);
+}
 
 ServerStreamState::ServerStreamState(EventLoop& loop, std::shared_ptr<const PeerInfo> peer)
     : H2Stream(loop, peer->stream_limits),
@@ -138,10 +144,16 @@ void ServerStreamState::OnCancel(Callback callback) {
   });
 }
 
+void ServerStreamState::AddHeader(std::string_view name, std::string_view value) {
+  if (!headers_sent_) headers_.Add(name, value);
+}
+
 void ServerStreamState::AddTrailer(std::string_view name, std::string_view value) {
-  if (ended_ || !IsSendable(name, value)) return;
-  trailer_bytes_ += name.size() + value.size();
-  if (trailer_bytes_ <= kTrailerBytesMax) trailers_.Add(name, value);
+  if (!ended_) trailers_.Add(name, value);
+}
+
+void ServerStreamState::SendHeaders() {
+  if (!ended_ && !headers_sent_) SubmitHeaders();
 }
 
 bool ServerStreamState::SendMessage(std::string message) {
@@ -170,7 +182,8 @@ void ServerStreamState::SubmitEnd(absl::Status status) {
   if (connection() == nullptr) return;
   Discard();
   status_ = std::move(status);
-  if (!headers_sent_ && !status_.ok()) return SubmitTrailersOnly();
+  const bool has_headers = headers_sent_ || !headers_.metadata().empty();
+  if (!has_headers && !status_.ok()) return SubmitTrailersOnly();
   EndSend();
   if (headers_sent_) return Resume();
   SubmitHeaders();
@@ -194,6 +207,7 @@ void ServerStreamState::SubmitHeaders() {
   HeaderBlock block;
   block.AddStatic(":status", "200");
   block.AddStatic("content-type", "application/grpc");
+  block.AddMetadata(headers_.metadata());
   const nghttp2_data_provider provider = DataProviderOf(*this);
   nghttp2_submit_response(connection()->session(), id(), block.data(), block.size(), &provider);
   connection()->FlushSoon();
@@ -231,7 +245,7 @@ void ServerStreamState::AppendTrailers(HeaderBlock& block) const {
     if (!details.empty() && details.size() <= kDetailBytesMax)
       block.AddOwned("grpc-status-details-bin", EncodeBinary(details));
   }
-  block.AddMetadata(trailers_);
+  block.AddMetadata(trailers_.metadata());
 }
 
 void ServerStreamState::ExpectEarlyEnd() {

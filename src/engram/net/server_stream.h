@@ -29,6 +29,17 @@ struct PeerInfo {
   Duration unary_limit;
 };
 
+// What a handler has added, as far as gRPC can carry it and up to a bound.
+class BoundedMetadata {
+ public:
+  void Add(std::string_view name, std::string_view value);
+  const Metadata& metadata() const { return metadata_; }
+
+ private:
+  Metadata metadata_;
+  size_t bytes_ = 0;
+};
+
 class ServerStreamState final : public H2Stream {
  public:
   ServerStreamState(EventLoop& loop, std::shared_ptr<const PeerInfo> peer);
@@ -46,7 +57,9 @@ class ServerStreamState final : public H2Stream {
   void HandOver() { handed_over_.store(true, std::memory_order_relaxed); }
   bool handed_over() const { return handed_over_.load(std::memory_order_relaxed); }
   void OnCancel(Callback callback);
+  void AddHeader(std::string_view name, std::string_view value);
   void AddTrailer(std::string_view name, std::string_view value);
+  void SendHeaders();
   bool SendMessage(std::string message);
   void Reply(absl::StatusOr<std::string> message);
   void Finish(absl::Status status);
@@ -77,8 +90,8 @@ class ServerStreamState final : public H2Stream {
 
   std::shared_ptr<const PeerInfo> peer_;
   RequestHead head_;
-  Metadata trailers_;
-  size_t trailer_bytes_ = 0;
+  BoundedMetadata headers_;
+  BoundedMetadata trailers_;
   absl::Status status_;
   TimePoint request_deadline_ = kNever;  // deadline() is taken back once it has passed
   Callback on_cancel_;

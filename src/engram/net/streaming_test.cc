@@ -236,6 +236,49 @@ TEST_F(StreamingTest, StalledStreamsDoNotStallTheConnection) {
   });
 }
 
+TEST_F(StreamingTest, HeadersComeBeforeTheMessagesAndLateOnesNotAtAll) {
+  StartServer({}, [](Server& server) {
+    server.AddStream("/test/Headers", [](ServerCall call) {
+      auto held = std::make_shared<ServerCall>(std::move(call));
+      held->AddHeader("early", "1");
+      held->AddHeader("early-bin", std::string_view("\0\xff", 2));
+      held->AddHeader("te", "reserved");
+      held->SendHeaders();
+      held->AddHeader("late", "1");
+      held->Read([held](const std::optional<std::string>&) {
+        held->Send("one");
+        held->Finish(absl::OkStatus());
+      });
+    });
+  });
+  std::promise<Metadata> headers;
+  Channel& c = channel();
+  RunOn(loop(), [&] {
+    stream_ = c.Open("/test/Headers", {}, end_.Done());
+    stream_->OnHeaders([&](const Metadata& metadata) { headers.set_value(metadata); });
+  });
+  const Metadata got = headers.get_future().get();
+  EXPECT_EQ(got.entries().size(), 2u);
+  EXPECT_EQ(got.Find("early"), "1");
+  EXPECT_EQ(got.Find("early-bin"), std::string_view("\0\xff", 2));
+  SendDone();
+  EXPECT_EQ(Read(), "one");
+  EXPECT_EQ(Read(), std::nullopt);
+  EXPECT_EQ(end_.Wait().initial.Find("early"), "1");
+}
+
+TEST_F(StreamingTest, CallThatEndsAtOnceHasNoHeaders) {
+  StartServer();
+  bool called = false;
+  Channel& c = channel();
+  RunOn(loop(), [&] {
+    stream_ = c.Open("/test.Echo/Nothing", {}, end_.Done());
+    stream_->OnHeaders([&](const Metadata&) { called = true; });
+  });
+  end_.Wait();
+  RunOn(loop(), [&] { EXPECT_FALSE(called); });
+}
+
 TEST_F(StreamingTest, ErrorAfterMessagesComesAfterThem) {
   StartServer({}, [](Server& server) {
     server.AddStream("/test/Partly", [](ServerCall call) {
