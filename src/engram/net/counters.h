@@ -27,6 +27,8 @@ struct Counters {
   // from the message into the output buffer. There are no other copies.
   Counter messages_received;
   Counter message_bytes_received;
+  Counter messages_inflated;       // of those received; their bytes as they were on the wire
+  Counter message_bytes_inflated;  // and those that came of them
   Counter messages_sent;
   Counter message_bytes_sent;
 
@@ -40,8 +42,8 @@ struct Counters {
   Counter connections_unfinished;  // preface_timeout
   Counter connections_flooding;    // resets, pings, settings: ended with ENHANCE_YOUR_CALM
   Counter header_lists_refused;    // header_bytes_max, metadata_bytes_max
-  Counter messages_refused;  // message_bytes_max, malformed or compressed ones; client side too
-  Counter requests_refused;  // unknown method, not POST, not gRPC
+  Counter messages_refused;        // message_bytes_max, malformed or damaged ones; client side too
+  Counter requests_refused;        // unknown method, not POST, not gRPC
 
   // Channel side.
   Counter connects;

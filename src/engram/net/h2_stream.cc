@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engram/base/error.h"
+#include "engram/net/gzip.h"
 #include "engram/net/h2_connection.h"
 
 namespace engram::net::internal {
@@ -106,7 +107,25 @@ void H2Stream::TakeMessage() {
   loop_.counters().messages_received.Add();
   if (kind_ == Kind::kUnary) return;  // stays in the reader until the end of input
   unread_bytes_ += reader_.partial_bytes();
-  unread_.push_back(reader_.Take());
+  unread_.push_back({reader_.Take(), reader_.compressed()});
+}
+
+std::optional<std::string> H2Stream::TakeUnary() {
+  std::string message = reader_.Take();
+  if (reader_.compressed() && !Inflate(message)) return std::nullopt;
+  return message;
+}
+
+bool H2Stream::Inflate(std::string& message) {
+  absl::StatusOr<std::string> inflated = Gunzip(message, reader_.message_bytes_max());
+  if (!inflated.ok()) {
+    FailMessage(std::move(inflated).status());
+    return false;
+  }
+  loop_.counters().messages_inflated.Add();
+  loop_.counters().message_bytes_inflated.Add(inflated->size());
+  message = *std::move(inflated);
+  return true;
 }
 
 absl::Status H2Stream::DescribeBadMessage() const {
@@ -115,8 +134,10 @@ absl::Status H2Stream::DescribeBadMessage() const {
         "message", fmt::format("the message has {} bytes, the limit is {}", reader_.announced(),
                                reader_.message_bytes_max()));
   }
-  return MakeError(ErrorCode::kUnimplemented,
-                   "the message is compressed; only identity is accepted");
+  if (reader_.state() == MessageReader::State::kBadFlag) {
+    return MakeError(ErrorCode::kInternal, "the message's flag is neither 0 nor 1");
+  }
+  return MakeError(ErrorCode::kInternal, "the message is compressed, but no encoding was agreed");
 }
 
 void H2Stream::FailMessage(absl::Status status) {
@@ -156,16 +177,24 @@ void H2Stream::Deliver() {
     const std::shared_ptr<H2Stream> self = shared_from_this();
     delivering_ = true;
     while (read_done_ && !unread_.empty()) {
-      std::string message = std::move(unread_.front());
-      unread_.pop_front();
-      unread_bytes_ -= kMessagePrefixBytes + message.size();
-      std::exchange(read_done_, nullptr)(std::move(message));
+      if (!DeliverOne() || unread_.empty()) continue;
+      DeliverSoon();  // inflating is work, and the loop has other calls
+      break;
     }
     if (read_done_ && unread_.empty() && input_ended_) EndRead();
     delivering_ = false;
     if (unread_.empty()) OnDelivered();
   }
   Acknowledge();
+}
+
+bool H2Stream::DeliverOne() {
+  auto [message, compressed] = std::move(unread_.front());
+  unread_.pop_front();
+  unread_bytes_ -= kMessagePrefixBytes + message.size();
+  if (compressed && !Inflate(message)) return true;
+  std::exchange(read_done_, nullptr)(std::move(message));
+  return compressed;
 }
 
 void H2Stream::EndRead() {

@@ -95,6 +95,9 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   void set_deadline(TimePoint deadline) { deadline_ = deadline; }
   bool input_ended() const { return input_ended_; }
   MessageReader& reader() { return reader_; }
+  // A unary call's message, inflated if need be; nullopt when that failed, which OnBadMessage has
+  // been told. REQUIRES: reader() is kComplete.
+  std::optional<std::string> TakeUnary();
   bool has_unread() const { return !unread_.empty(); }
 
   // Everything has left the queue, and nothing more will come.
@@ -120,13 +123,24 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
 
   // The received side has ended, where a stream may end unless it is being discarded.
   virtual void OnMessagesEnd() = 0;
-  // It broke gRPC's framing or a bound; `status` says how. Discard() has been called.
+  // It broke gRPC's framing, its compression or a bound; `status` says how. Discard() has been
+  // called.
   virtual void OnBadMessage(absl::Status status) = 0;
   // Received streaming messages have been handed over.
   virtual void OnDelivered() {}
 
  private:
+  // As it came: inflated only when somebody reads it, so that what waits is bounded by the window.
+  struct Unread {
+    std::string message;
+    bool compressed;
+  };
+
   void TakeMessage();
+  // In place. False: FailMessage() has been called.
+  bool Inflate(std::string& message);
+  // True: it had to be inflated. REQUIRES: a Read that waits, and what it waits for.
+  bool DeliverOne();
   void FailMessage(absl::Status status);
   absl::Status DescribeBadMessage() const;
   void TellWritableSoon();
@@ -150,7 +164,7 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   bool deferred_ = false;  // nghttp2 waits for Resume()
   MessageReader reader_;
   SendQueue queue_;
-  std::list<std::string> unread_;
+  std::list<Unread> unread_;
   size_t unread_bytes_ = 0;  // of unread_, as they were on the wire
   size_t unacknowledged_bytes_ = 0;
   ReadDone read_done_;

@@ -100,7 +100,7 @@ TEST_F(HostilePeer, TwoMessagesInAUnaryCall) {
   EXPECT_EQ(Count(&Counters::messages_refused), 1u);
 }
 
-TEST_F(HostilePeer, CompressedMessageIsUnimplementedAndToldWhatIs) {
+TEST_F(HostilePeer, CompressedMessageWithoutAnEncoding) {
   Start();
   const std::string answer = AnswerTo(testing::kUnary, Message("zip", 1), "application/grpc");
   EXPECT_EQ(Count(&Counters::messages_refused), 1u);

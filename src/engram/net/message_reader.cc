@@ -30,7 +30,9 @@ void MessageReader::EndPrefix() {
                size_t{prefix_[4]};
   if (announced_ > message_bytes_max_) {
     state_ = State::kTooLarge;
-  } else if (prefix_[0] != 0) {
+  } else if (prefix_[0] > 1) {
+    state_ = State::kBadFlag;
+  } else if (compressed() && !compressed_allowed_) {
     state_ = State::kCompressed;
   } else {
     message_.reserve(announced_);

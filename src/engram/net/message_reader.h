@@ -1,5 +1,5 @@
 // Cuts gRPC's length-prefixed messages out of a byte stream: one byte "compressed", four bytes
-// length (big endian), body.
+// length (big endian), body. A compressed body is handed over as it is: see gzip.h.
 //
 // A pure machine: fed with whatever arrived, it stops after each message. Each body byte is copied
 // exactly once, into a string reserved for the announced length. Not thread-safe.
@@ -21,10 +21,14 @@ class MessageReader {
     kBody,
     kComplete,    // Take() it before feeding more
     kTooLarge,    // final: more than message_bytes_max announced, see announced()
-    kCompressed,  // final: the flag is set
+    kCompressed,  // final: the flag is set without AllowCompressed()
+    kBadFlag,     // final: neither 0 nor 1
   };
 
   explicit MessageReader(size_t message_bytes_max) : message_bytes_max_(message_bytes_max) {}
+
+  // From now on messages may be compressed.
+  void AllowCompressed() { compressed_allowed_ = true; }
 
   // Takes bytes up to the end of the message and returns how many. REQUIRES: kPrefix or kBody.
   size_t Feed(std::span<const uint8_t> bytes);
@@ -32,7 +36,9 @@ class MessageReader {
   std::string Take();
 
   State state() const { return state_; }
-  bool failed() const { return state_ == State::kTooLarge || state_ == State::kCompressed; }
+  bool failed() const { return state_ > State::kComplete; }
+  // The flag of the message under way, complete or just taken.
+  bool compressed() const { return prefix_[0] != 0; }
   // True between messages: the stream may end here.
   bool at_boundary() const { return state_ == State::kPrefix && prefix_size_ == 0; }
   // Length of the message under way, without the prefix.
@@ -50,6 +56,7 @@ class MessageReader {
   size_t announced_ = 0;
   std::array<uint8_t, kMessagePrefixBytes> prefix_{};
   uint8_t prefix_size_ = 0;
+  bool compressed_allowed_ = false;
   State state_ = State::kPrefix;
 };
 

@@ -8,6 +8,15 @@
 
 namespace engram::net::internal {
 
+namespace {
+
+Encoding EncodingOf(std::string_view value) {
+  if (value == "gzip") return Encoding::kGzip;
+  return value == "identity" ? Encoding::kIdentity : Encoding::kOther;
+}
+
+}  // namespace
+
 bool IsGrpcContentType(std::string_view value) {
   constexpr std::string_view kGrpc = "application/grpc";
   if (!value.starts_with(kGrpc)) return false;
@@ -35,10 +44,19 @@ void RequestHead::AddReserved(std::string_view name, std::string_view value) {
   } else if (name == "content-type") {
     is_grpc_ = IsGrpcContentType(value);
   } else if (name == "grpc-timeout") {
-    const std::optional<Duration> timeout = ParseTimeout(value);
-    bad_timeout_ = !timeout.has_value();
-    timeout_ = timeout.value_or(Duration::max());
+    AddTimeout(value);
+  } else if (name == "grpc-encoding") {
+    encoding_ = encoding_ == Encoding::kUnnamed ? EncodingOf(value) : Encoding::kOther;
   }
+}
+
+// Two headers of one name are one whose values a comma parts, which is no time-out, and no encoding
+// either (RFC 9110, 5.3).
+void RequestHead::AddTimeout(std::string_view value) {
+  const std::optional<Duration> timeout = ParseTimeout(value);
+  if (!timeout.has_value() || has_timeout_) bad_timeout_ = true;
+  has_timeout_ = true;
+  timeout_ = timeout.value_or(Duration::max());
 }
 
 void RequestHead::AddMetadata(std::string_view name, std::string_view value) {
@@ -67,6 +85,10 @@ absl::Status RequestHead::Verdict() const {
   }
   if (method_ == nullptr) {
     return MakeError(ErrorCode::kUnimplemented, fmt::format("unknown method {}", unknown_path_));
+  }
+  if (encoding_ == Encoding::kOther) {
+    return MakeError(ErrorCode::kUnimplemented,
+                     fmt::format("grpc-encoding is none of {}", kAcceptedEncodings));
   }
   if (bad_timeout_) return InvalidArgument("grpc-timeout", "the time-out is malformed");
   if (bad_base64_) return InvalidArgument("metadata", "a binary value is not base64");

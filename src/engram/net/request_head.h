@@ -19,6 +19,12 @@ struct HeadLimits {
   size_t metadata_bytes_max;  // of what is shown to the handler
 };
 
+// What the request's messages may be compressed with.
+enum class Encoding : uint8_t { kUnnamed, kIdentity, kGzip, kOther };
+
+// What Encoding covers, for `grpc-accept-encoding`.
+inline constexpr char kAcceptedEncodings[] = "identity,gzip";
+
 class RequestHead {
  public:
   RequestHead(MethodTable& methods, HeadLimits limits) : methods_(methods), limits_(limits) {}
@@ -38,10 +44,12 @@ class RequestHead {
   // REQUIRES: Verdict() is OK.
   std::string_view path() const { return unknown_path_.empty() ? method_->path : unknown_path_; }
   Duration timeout() const { return timeout_; }  // Duration::max(): none
+  Encoding encoding() const { return encoding_; }
   const Metadata& metadata() const { return metadata_; }
 
  private:
   void AddReserved(std::string_view name, std::string_view value);
+  void AddTimeout(std::string_view value);
   void AddMetadata(std::string_view name, std::string_view value);
   bool metadata_too_large() const { return metadata_bytes_ > limits_.metadata_bytes_max; }
 
@@ -55,6 +63,8 @@ class RequestHead {
   size_t metadata_bytes_ = 0;
   bool is_post_ = false;
   bool is_grpc_ = false;
+  Encoding encoding_ = Encoding::kUnnamed;
+  bool has_timeout_ = false;
   bool bad_timeout_ = false;
   bool bad_base64_ = false;
 };

@@ -62,9 +62,10 @@ void ServerStreamState::OnHeadersEnd() {
     set_deadline(request_deadline_);
     connection()->WatchDeadline(deadline());
   }
+  if (head_.encoding() == Encoding::kGzip) reader().AllowCompressed();
   if (head_.method()->stream) {
     set_kind(Kind::kStreaming);
-    Begin();
+    head_.method()->stream(Begin());
   }
 }
 
@@ -81,18 +82,14 @@ void ServerStreamState::OnMessagesEnd() {
     return OnBadMessage(
         InvalidArgument("message", "a unary call carries one message, this has none"));
   }
-  Begin();
+  std::optional<std::string> message = TakeUnary();
+  if (message.has_value()) head_.method()->unary(Begin(), *std::move(message));
 }
 
-void ServerStreamState::Begin() {
+ServerCall ServerStreamState::Begin() {
   begun_ = true;
   loop().counters().calls_begun.Add();
-  ServerCall call(std::static_pointer_cast<ServerStreamState>(shared_from_this()));
-  if (Method& method = *head_.method(); method.stream) {
-    method.stream(std::move(call));
-  } else {
-    method.unary(std::move(call), reader().Take());
-  }
+  return ServerCall(std::static_pointer_cast<ServerStreamState>(shared_from_this()));
 }
 
 void ServerStreamState::OnBadMessage(absl::Status status) {
@@ -207,10 +204,18 @@ void ServerStreamState::SubmitHeaders() {
   HeaderBlock block;
   block.AddStatic(":status", "200");
   block.AddStatic("content-type", "application/grpc");
+  AddAcceptedEncodings(block);
   block.AddMetadata(headers_.metadata());
   const nghttp2_data_provider provider = DataProviderOf(*this);
   nghttp2_submit_response(connection()->session(), id(), block.data(), block.size(), &provider);
   connection()->FlushSoon();
+}
+
+// For who asked by naming an encoding, of whom a refused one must be told: the others send plain
+// messages and need not pay for it in each of their calls.
+void ServerStreamState::AddAcceptedEncodings(HeaderBlock& block) const {
+  if (head_.encoding() == Encoding::kUnnamed) return;
+  block.AddStatic("grpc-accept-encoding", kAcceptedEncodings);
 }
 
 void ServerStreamState::SubmitTrailersOnly() {
@@ -218,9 +223,7 @@ void ServerStreamState::SubmitTrailersOnly() {
   HeaderBlock block;
   block.AddStatic(":status", "200");
   block.AddStatic("content-type", "application/grpc");
-  if (status_.code() == absl::StatusCode::kUnimplemented) {
-    block.AddStatic("grpc-accept-encoding", "identity");
-  }
+  AddAcceptedEncodings(block);
   AppendTrailers(block);
   nghttp2_submit_response(connection()->session(), id(), block.data(), block.size(), nullptr);
   ExpectEarlyEnd();

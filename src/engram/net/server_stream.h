@@ -77,8 +77,9 @@ class ServerStreamState final : public H2Stream {
   void OnBadMessage(absl::Status status) override;
 
  private:
-  void Begin();
+  ServerCall Begin();
   void RefuseHead(absl::Status verdict);
+  void AddAcceptedEncodings(HeaderBlock& block) const;
   // Ends the call against the handler's will: it is told by OnCancel.
   void CancelHandler();
   void SubmitEnd(absl::Status status);

@@ -189,10 +189,24 @@ TEST(Messages, TooLargeAllocatesNothing) {
   EXPECT_EQ(reader.announced(), 0xffffffffu);
 }
 
-TEST(Messages, CompressedIsNoticed) {
+TEST(Messages, CompressedOnesAreRefusedUnlessAllowed) {
+  const std::string_view wire("\1\0\0\0\1z", 6);
   MessageReader reader(10);
-  reader.Feed(Bytes(std::string_view("\1\0\0\0\1", 5)));
+  reader.Feed(Bytes(wire));
   EXPECT_EQ(reader.state(), MessageReader::State::kCompressed);
+  MessageReader allowing(10);
+  allowing.AllowCompressed();
+  allowing.Feed(Bytes(wire));
+  ASSERT_EQ(allowing.state(), MessageReader::State::kComplete);
+  EXPECT_TRUE(allowing.compressed());
+  EXPECT_EQ(allowing.Take(), "z");
+}
+
+TEST(Messages, ReservedFlagsAreRefused) {
+  MessageReader reader(10);
+  reader.AllowCompressed();
+  reader.Feed(Bytes(std::string_view("\2\0\0\0\1", 5)));
+  EXPECT_EQ(reader.state(), MessageReader::State::kBadFlag);
 }
 
 TEST(FloodGuard, CutsOffResetsThatServeNothing) {

@@ -48,8 +48,16 @@ def check_errors(channel):
 
 
 def check_compressed(channel):
+    gzip, deflate = grpc.Compression.Gzip, grpc.Compression.Deflate
     unary = channel.unary_unary('/test.Echo/Unary')
-    error = status_of(lambda: unary(b'x' * 10000, compression=grpc.Compression.Gzip, timeout=PATIENCE))
+    for size in (0, 1, 10_000, 4 << 20):
+        assert unary(b'x' * size, compression=gzip, timeout=PATIENCE) == b'x' * size
+    error = status_of(lambda: unary(b'x' * ((4 << 20) + 1), compression=gzip, timeout=PATIENCE))
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, error
+    messages = [b'', b'one', b'y' * 100_000] * 100
+    bidi = channel.stream_stream('/test.Echo/Bidi')
+    assert list(bidi(iter(messages), compression=gzip, timeout=PATIENCE)) == messages
+    error = status_of(lambda: unary(b'x' * 10_000, compression=deflate, timeout=PATIENCE))
     assert error.code() == grpc.StatusCode.UNIMPLEMENTED, error
 
 
