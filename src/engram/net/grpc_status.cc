@@ -8,11 +8,14 @@
 
 #include "absl/strings/cord.h"
 #include "engram/base/error.h"
+#include "engram/net/utf8_text.h"
 #include "engram/v1/common.pb.h"
 #include "engram/v1/error.pb.h"
 
 namespace engram::net {
 namespace {
+
+using internal::ToValidUtf8;
 
 constexpr char kDetailType[] = "type.googleapis.com/engram.v1.ErrorDetail";
 
@@ -36,9 +39,9 @@ v1::ErrorDetail ToProto(const absl::Status& status) {
   const ErrorDetail detail = DetailOf(status);
   v1::ErrorDetail proto;
   proto.set_code(static_cast<v1::ErrorCode>(detail.code));
-  proto.set_field(detail.field);
-  proto.set_space(detail.space);
-  proto.set_node(detail.node);
+  proto.set_field(ToValidUtf8(detail.field));
+  proto.set_space(ToValidUtf8(detail.space));
+  proto.set_node(ToValidUtf8(detail.node));
   if (detail.retry_after > Duration::zero()) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(detail.retry_after);
     proto.mutable_retry_after()->set_seconds(seconds.count());
@@ -133,7 +136,8 @@ std::string EncodeDetails(const absl::Status& status) {
   if (status.ok() || !HasPayload(status)) return {};
   v1::StatusDetails details;
   details.set_code(static_cast<int>(status.code()));
-  details.set_message(std::string(status.message()));
+  details.set_message(
+      ToValidUtf8(std::string_view(status.message().data(), status.message().size())));
   auto* any = details.add_details();
   any->set_type_url(kDetailType);
   ToProto(status).SerializeToString(any->mutable_value());

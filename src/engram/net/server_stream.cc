@@ -12,6 +12,7 @@
 #include "engram/net/header_block.h"
 #include "engram/net/metadata_wire.h"
 #include "engram/net/server_connection.h"
+#include "engram/net/utf8_text.h"
 
 namespace engram::net::internal {
 namespace {
@@ -242,7 +243,8 @@ void ServerStreamState::AppendTrailers(HeaderBlock& block) const {
     block.AddStatic("grpc-status", "0");
   } else {
     block.AddOwned("grpc-status", fmt::format("{}", static_cast<int>(status_.code())));
-    const std::string message = Shortened(std::string(status_.message()));
+    const absl::string_view text = status_.message();
+    const std::string message = Shortened(ToValidUtf8(std::string_view(text.data(), text.size())));
     if (!message.empty()) block.AddOwned("grpc-message", PercentEncode(message));
     const std::string details = EncodeDetails(status_);
     if (!details.empty() && details.size() <= kDetailBytesMax)

@@ -13,6 +13,7 @@
 #include "engram/net/request_head.h"
 #include "engram/net/response_head.h"
 #include "engram/net/send_queue.h"
+#include "engram/net/utf8_text.h"
 #include "engram/v1/common.pb.h"
 #include "engram/v1/error.pb.h"
 
@@ -37,7 +38,8 @@ TEST(Timeout, IsReadInEveryUnit) {
 }
 
 TEST(Timeout, MalformedIsRefused) {
-  for (const char* bad : {"", "S", "1", "123456789S", "-1S", "1s", "1.5S", " 1S", "1 S", "0x1S"}) {
+  for (const char* bad : {"", "S", "1", "123456789S", "-1S", "+1S", "1s", "1.5S", " 1S", "1 S",
+                          "1S ", "0x1S", "1h", "1ms", "1H2M", "1S,2S"}) {
     EXPECT_EQ(ParseTimeout(bad), std::nullopt) << bad;
   }
 }
@@ -118,6 +120,40 @@ TEST(StatusDetails, CarryAssignmentAndAttempts) {
   const absl::Status back = DecodeStatus(9, "not here", EncodeDetails(status));
   EXPECT_EQ(back, status);
   EXPECT_EQ(CodeOf(back), ErrorCode::kWrongNode);
+}
+
+// Protobuf would refuse to read the whole detail.
+TEST(StatusDetails, SurviveTextThatIsNotUtf8) {
+  const absl::Status status = MakeError(
+      {.code = ErrorCode::kWrongNode, .field = "f\xff", .space = "s\xc3", .node = "n\x80"}, "\xfe");
+  const absl::Status back = DecodeStatus(9, "m", EncodeDetails(status));
+  EXPECT_EQ(CodeOf(back), ErrorCode::kWrongNode);
+  EXPECT_EQ(DetailOf(back).field, "f\uFFFD");
+  EXPECT_EQ(DetailOf(back).space, "s\uFFFD");
+  EXPECT_EQ(DetailOf(back).node, "n\uFFFD");
+}
+
+TEST(Utf8Text, KeepsWhatIsWellFormed) {
+  for (const char* text :
+       {"", "plain", "\u00e4\u07ff", "\u0800\ud7ff\ue000\uffff", "\U00010000\U0010ffff"}) {
+    EXPECT_EQ(ToValidUtf8(text), text);
+  }
+}
+
+TEST(Utf8Text, ReplacesEachByteThatIsNot) {
+  const std::string r = "\uFFFD";
+  EXPECT_EQ(ToValidUtf8("a\xff\xfe"
+                        "b"),
+            "a" + r + r + "b");
+  EXPECT_EQ(ToValidUtf8("\xc3"), r) << "cut short";
+  EXPECT_EQ(ToValidUtf8("\xe2\x82"
+                        "c"),
+            r + r + "c")
+      << "cut short";
+  EXPECT_EQ(ToValidUtf8("\xc0\x80"), r + r) << "overlong";
+  EXPECT_EQ(ToValidUtf8("\xe0\x9f\xbf"), r + r + r) << "overlong";
+  EXPECT_EQ(ToValidUtf8("\xed\xa0\x80"), r + r + r) << "a surrogate";
+  EXPECT_EQ(ToValidUtf8("\xf4\x90\x80\x80"), r + r + r + r) << "beyond U+10FFFF";
 }
 
 TEST(StatusDetails, PlainStatusHasNone) {
