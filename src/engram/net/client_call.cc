@@ -15,6 +15,7 @@
 namespace engram::net::internal {
 namespace {
 
+constexpr char kUserAgent[] = "grpc-engram/" ENGRAM_VERSION;
 // More than any server takes, and less than what nghttp2 refuses to send (64 KiB).
 constexpr size_t kMetadataBytesMax = 32u << 10;
 
@@ -74,6 +75,7 @@ absl::Status ClientCall::CheckSendable() const {
 void ClientCall::AppendHeaders(HeaderBlock& block, const TimeoutText& timeout) const {
   block.AddStatic("content-type", "application/grpc");
   block.AddStatic("te", "trailers");
+  block.AddStatic("user-agent", kUserAgent);
   if (options_.deadline != kNever) block.AddOnce("grpc-timeout", timeout.view());
   block.AddMetadata(options_.metadata);
 }

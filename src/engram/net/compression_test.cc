@@ -168,8 +168,9 @@ TEST_F(Compression, WhatNobodyReadsStaysCompressed) {
 
   std::promise<size_t> size;
   RunOn(loop(), [&] {
-    held_->Read(
-        [&](std::optional<std::string> message) { size.set_value(message.value_or("").size()); });
+    held_->Read([&](const std::optional<std::string>& message) {
+      size.set_value(message.value_or("").size());
+    });
   });
   EXPECT_EQ(size.get_future().get(), kMessageBytesMax);
   EXPECT_EQ(Count(&Counters::messages_inflated), 1u);
@@ -188,7 +189,7 @@ TEST_F(Compression, DamageAmongUnreadMessagesCancelsTheHandler) {
   std::promise<void> cancelled;
   RunOn(loop(), [&] {
     held_->OnCancel([&] { cancelled.set_value(); });
-    held_->Read([&](std::optional<std::string> message) {
+    held_->Read([&](const std::optional<std::string>& message) {
       first.set_value(message.value_or(""));
       held_->Read([](const std::optional<std::string>&) { FAIL() << "nothing good follows"; });
     });

@@ -36,14 +36,11 @@ std::string Answer::Find(const std::string& name) const {
 }
 
 RawCaller::RawCaller(uint16_t port) : peer_(port) {
-  if (nghttp2_hd_inflate_new(&inflater_) != 0) std::abort();
   peer_.Begin();
   // The server's larger windows count once its settings are acknowledged.
   peer_.ReceiveType(kSettings);
   peer_.Send(Frame{kSettings, kAck, 0, ""});
 }
-
-RawCaller::~RawCaller() { nghttp2_hd_inflate_del(inflater_); }
 
 Answer RawCaller::Call(std::string_view method, const Headers& extra, std::string_view body) {
   Headers headers = {{":method", "POST"},
@@ -85,7 +82,7 @@ Answer RawCaller::Receive() {
     }
     if (frame->type == kData) answer.body += frame->payload;
     if (frame->type == kHeaders) {
-      (begun ? answer.trailers : answer.headers) = Decode(frame->payload);
+      (begun ? answer.trailers : answer.headers) = decoder_.Decode(frame->payload);
       begun = true;
     }
     if ((frame->type == kData || frame->type == kHeaders) && (frame->flags & kEndStream) != 0)
@@ -94,8 +91,14 @@ Answer RawCaller::Receive() {
   return answer;
 }
 
-std::map<std::string, std::string> RawCaller::Decode(const std::string& block) {
-  std::map<std::string, std::string> headers;
+HeaderDecoder::HeaderDecoder() {
+  if (nghttp2_hd_inflate_new(&inflater_) != 0) std::abort();
+}
+
+HeaderDecoder::~HeaderDecoder() { nghttp2_hd_inflate_del(inflater_); }
+
+HeaderMap HeaderDecoder::Decode(const std::string& block) {
+  HeaderMap headers;
   const auto* at = reinterpret_cast<const uint8_t*>(block.data());
   const auto* const end = at + block.size();
   for (int flags = 0; (flags & NGHTTP2_HD_INFLATE_FINAL) == 0;) {

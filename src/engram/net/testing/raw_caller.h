@@ -17,16 +17,33 @@ struct nghttp2_hd_inflater;
 
 namespace engram::net::testing {
 
+// In the order in which they are sent.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 // A message in gRPC's framing.
 std::string Framed(std::string_view body, uint8_t flag = 0);
 
+using HeaderMap = std::map<std::string, std::string>;
+
+// Decodes the header blocks that one side of a connection sends, in their order.
+class HeaderDecoder {
+ public:
+  HeaderDecoder();
+  ~HeaderDecoder();
+  HeaderDecoder(const HeaderDecoder&) = delete;
+  HeaderDecoder& operator=(const HeaderDecoder&) = delete;
+
+  HeaderMap Decode(const std::string& block);
+
+ private:
+  nghttp2_hd_inflater* inflater_ = nullptr;
+};
+
 struct Answer {
-  std::map<std::string, std::string> headers;
-  std::map<std::string, std::string> trailers;  // those of a "trailers-only" answer are headers
-  std::string body;                             // as on the wire, with the framing
-  std::optional<uint32_t> reset;                // the code of RST_STREAM, if that is the end
+  HeaderMap headers;
+  HeaderMap trailers;             // those of a "trailers-only" answer are headers
+  std::string body;               // as on the wire, with the framing
+  std::optional<uint32_t> reset;  // the code of RST_STREAM, if that is the end
 
   // The value of a trailer or, when there is none, of a header; "" for neither.
   std::string Find(const std::string& name) const;
@@ -35,9 +52,6 @@ struct Answer {
 class RawCaller {
  public:
   explicit RawCaller(uint16_t port);
-  ~RawCaller();
-  RawCaller(const RawCaller&) = delete;
-  RawCaller& operator=(const RawCaller&) = delete;
 
   // `extra` follows the headers that every gRPC call has.
   Answer Call(std::string_view method, const Headers& extra, std::string_view body);
@@ -47,10 +61,9 @@ class RawCaller {
  private:
   void Send(const Headers& headers, std::string_view body);
   Answer Receive();
-  std::map<std::string, std::string> Decode(const std::string& block);
 
   RawPeer peer_;
-  nghttp2_hd_inflater* inflater_ = nullptr;
+  HeaderDecoder decoder_;
   uint32_t stream_ = 0;
 };
 
