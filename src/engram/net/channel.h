@@ -16,6 +16,7 @@
 #include "engram/base/time.h"
 #include "engram/net/event_loop.h"
 #include "engram/net/metadata.h"
+#include "engram/net/tls.h"
 
 namespace engram::net {
 
@@ -24,6 +25,7 @@ class ChannelImpl;
 }
 
 struct ChannelOptions {
+  std::shared_ptr<TlsContext> tls;  // null: plain HTTP/2
   Duration connect_timeout = std::chrono::seconds(5);
   Duration reconnect_delay_min = std::chrono::milliseconds(50);  // doubles with each failed connect
   Duration reconnect_delay_max = std::chrono::seconds(1);

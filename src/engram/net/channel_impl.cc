@@ -120,8 +120,8 @@ void ChannelImpl::Connect() {
 void ChannelImpl::OnConnected(absl::StatusOr<Socket> socket) {
   connector_.reset();
   if (!socket.ok()) return OnConnectFailed(socket.status());
-  connection_ =
-      std::make_shared<ClientConnection>(loop_, *std::move(socket), address_, options_, *this);
+  SocketIo io(*std::move(socket), options_.tls.get(), endpoint_->host);
+  connection_ = std::make_shared<ClientConnection>(loop_, std::move(io), address_, options_, *this);
   // A process that hangs still has its connections accepted by its kernel. Calls are not sent
   // before the peer has spoken, so that those to such a peer are known not to have been carried
   // out.

@@ -21,9 +21,9 @@ constexpr int32_t kStreamIdMax = std::numeric_limits<int32_t>::max() - 1000;
 
 }  // namespace
 
-ClientConnection::ClientConnection(EventLoop& loop, Socket socket, std::string authority,
+ClientConnection::ClientConnection(EventLoop& loop, SocketIo io, std::string authority,
                                    ChannelOptions options, Owner& owner)
-    : H2Connection(loop, std::move(socket), Side::kClient),
+    : H2Connection(loop, std::move(io), Side::kClient),
       authority_(std::move(authority)),
       options_(options),
       owner_(&owner),
@@ -47,7 +47,7 @@ void ClientConnection::Submit(ClientCall& call, std::string_view method) {
   const TimeoutText timeout(left);
   HeaderBlock block;
   block.AddStatic(":method", "POST");
-  block.AddStatic(":scheme", "http");
+  block.AddStatic(":scheme", options_.tls == nullptr ? "http" : "https");
   block.AddRepeated(":path", method);
   block.AddRepeated(":authority", authority_);
   call.AppendHeaders(block, timeout);

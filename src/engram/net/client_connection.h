@@ -28,7 +28,7 @@ class ClientConnection final : public H2Connection {
     ~Owner() = default;
   };
 
-  ClientConnection(EventLoop& loop, Socket socket, std::string authority, ChannelOptions options,
+  ClientConnection(EventLoop& loop, SocketIo io, std::string authority, ChannelOptions options,
                    Owner& owner);
 
   void Start();

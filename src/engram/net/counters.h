@@ -40,6 +40,7 @@ struct Counters {
   Counter calls_deadline_exceeded;
   Counter connections_refused;     // connections_max
   Counter connections_unfinished;  // preface_timeout
+  Counter tls_handshakes_failed;   // no certificate of ours, no TLS, no ALPN; channel side too
   Counter connections_flooding;    // resets, pings, settings: ended with ENHANCE_YOUR_CALM
   Counter header_lists_refused;    // header_bytes_max, metadata_bytes_max
   Counter messages_refused;        // message_bytes_max, malformed or damaged ones; client side too

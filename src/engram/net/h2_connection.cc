@@ -11,8 +11,8 @@
 
 namespace engram::net::internal {
 
-H2Connection::H2Connection(EventLoop& loop, Socket socket, Side side)
-    : Transport(loop, std::move(socket),
+H2Connection::H2Connection(EventLoop& loop, SocketIo io, Side side)
+    : Transport(loop, std::move(io),
                 side == Side::kServer ? WhenBlocked::kStopReading : WhenBlocked::kKeepReading),
       deadlines_(loop, [this](TimePoint now) { ExpireStreams(now); }) {
   const auto make =

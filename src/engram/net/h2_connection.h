@@ -28,7 +28,7 @@ class H2Connection : public Transport {
   static constexpr uint32_t kStreamWindowBytes = 1u << 20;
   static constexpr int32_t kConnectionWindowBytes = 64 << 20;
 
-  H2Connection(EventLoop& loop, Socket socket, Side side);
+  H2Connection(EventLoop& loop, SocketIo io, Side side);
   ~H2Connection() override;
 
   nghttp2_session* session() { return session_; }

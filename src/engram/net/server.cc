@@ -128,7 +128,8 @@ void Server::Impl::Serve(size_t loop_index, internal::Socket socket) {
                                              options.preface_timeout,
                                              {options.resets_max, options.control_frames_max}};
   auto connection = std::make_shared<ServerConnection>(
-      loops.at(loop_index), std::move(socket), std::move(peer), limits,
+      loops.at(loop_index), internal::SocketIo(std::move(socket), options.tls.get(), ""),
+      std::move(peer), limits,
       [this, loop_index](ServerConnection& closed) { Remove(loop_index, closed); });
   connections[loop_index].emplace(connection.get(), connection);
   connection->Serve();

@@ -18,12 +18,14 @@
 #include "engram/base/time.h"
 #include "engram/net/event_loop.h"
 #include "engram/net/metadata.h"
+#include "engram/net/tls.h"
 
 namespace engram::net {
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  uint16_t port = 0;  // 0: one that is free, see Server::port()
+  uint16_t port = 0;                // 0: one that is free, see Server::port()
+  std::shared_ptr<TlsContext> tls;  // null: plain HTTP/2 with prior knowledge
   size_t message_bytes_max = 4u << 20;
   // A unary call ends so long after it began, also if the client set no deadline or a later one.
   Duration unary_limit = Duration::max();

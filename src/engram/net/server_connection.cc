@@ -34,10 +34,10 @@ bool IsControl(const nghttp2_frame& frame) {
 
 }  // namespace
 
-ServerConnection::ServerConnection(EventLoop& loop, Socket socket,
+ServerConnection::ServerConnection(EventLoop& loop, SocketIo io,
                                    std::shared_ptr<const PeerInfo> peer, ConnectionLimits limits,
                                    Closed closed)
-    : H2Connection(loop, std::move(socket), Side::kServer),
+    : H2Connection(loop, std::move(io), Side::kServer),
       peer_(std::move(peer)),
       limits_(limits),
       closed_callback_(std::move(closed)),

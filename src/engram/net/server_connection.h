@@ -26,7 +26,7 @@ class ServerConnection final : public H2Connection {
  public:
   using Closed = absl::AnyInvocable<void(ServerConnection&)>;
 
-  ServerConnection(EventLoop& loop, Socket socket, std::shared_ptr<const PeerInfo> peer,
+  ServerConnection(EventLoop& loop, SocketIo io, std::shared_ptr<const PeerInfo> peer,
                    ConnectionLimits limits, Closed closed);
 
   // Begins to serve.

@@ -1,10 +1,6 @@
 #include "engram/net/transport.h"
 
-#include <fmt/format.h>
-#include <sys/socket.h>
-
-#include <cerrno>
-#include <system_error>
+#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "engram/net/loop_io.h"
@@ -21,48 +17,61 @@ constexpr int kReceivesMax = 4;
 // then taken in large pieces.
 constexpr size_t kFirstReceiveBytes = 8u << 10;
 
-bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
-
-std::string Describe(int error) { return std::generic_category().message(error); }
-
 }  // namespace
 
-Transport::Transport(EventLoop& loop, Socket socket, WhenBlocked when_blocked)
-    : loop_(loop), socket_(std::move(socket)), when_blocked_(when_blocked) {
-  boost::system::error_code ignored;  // a socket that died meanwhile says so when it is first read
-  socket_.non_blocking(true, ignored);
-  socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+Transport::Transport(EventLoop& loop, SocketIo io, WhenBlocked when_blocked)
+    : loop_(loop), io_(std::move(io)), when_blocked_(when_blocked) {}
+
+void Transport::Open() { ContinueReading(); }
+
+bool Transport::MayRead() const {
+  if (closed_) return false;
+  return !blocked_ || write_wants_readable_ || when_blocked_ == WhenBlocked::kKeepReading;
 }
 
-void Transport::Open() { AwaitReadable(); }
+void Transport::ContinueReading() {
+  if (!MayRead()) return;
+  if (!drained_ && io_.HasBuffered()) return ReceiveSoon();
+  if (std::exchange(reading_, true)) return;
+  io_.socket().async_wait(read_wants_writable_ ? Socket::wait_write : Socket::wait_read,
+                          [self = shared_from_this()](const boost::system::error_code& error) {
+                            self->reading_ = false;
+                            if (!error) self->Receive();
+                          });
+}
 
-void Transport::AwaitReadable() {
-  if (closed_ || reading_) return;
-  if (blocked_ && when_blocked_ == WhenBlocked::kStopReading) return;
-  reading_ = true;
-  socket_.async_wait(Socket::wait_read,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->reading_ = false;
-                       if (!error) self->Receive();
-                     });
+void Transport::ReceiveSoon() {
+  if (std::exchange(receive_posted_, true)) return;
+  boost::asio::post(loop_.context(), [self = shared_from_this()] {
+    self->receive_posted_ = false;
+    if (self->MayRead()) self->Receive();
+  });
 }
 
 void Transport::Receive() {
+  ReceiveBatch();
+  if (closed_) return;
+  if (std::exchange(write_wants_readable_, false)) ContinueWriting();
+  ContinueReading();
+}
+
+void Transport::ReceiveBatch() {
   uint8_t* buffer = loop_.io().receive_buffer();
   size_t wanted = kFirstReceiveBytes;
   for (int i = 0; i < kReceivesMax && !closed_; ++i) {
-    const ssize_t n = ::recv(socket_.native_handle(), buffer, wanted, MSG_DONTWAIT);
-    if (n == 0) return Close("the peer closed the connection");
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      if (WouldBlock(errno)) break;
-      return Close(Describe(errno));
-    }
-    OnBytes(buffer, static_cast<size_t>(n));
-    if (static_cast<size_t>(n) < wanted || flush_requested_) break;
+    const IoResult in = io_.Read(buffer, wanted);
+    drained_ = !in.done();
+    read_wants_writable_ = in.state == IoResult::State::kWantsWritable;
+    if (!in.done()) return CloseAfter(in.state);
+    OnBytes(buffer, in.bytes);
+    if (flush_requested_ || (in.bytes < wanted && !io_.HasBuffered())) return;
     wanted = LoopIo::kReceiveBytes;
   }
-  AwaitReadable();
+}
+
+void Transport::CloseAfter(IoResult::State state) {
+  if (state == IoResult::State::kEnd) return Close("the peer closed the connection");
+  if (state == IoResult::State::kFailed) return Close(io_.Failure());
 }
 
 void Transport::FlushSoon() {
@@ -91,32 +100,39 @@ void Transport::Flush() {
 
 void Transport::AwaitWritable() {
   blocked_ = true;
-  socket_.async_wait(Socket::wait_write,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       if (error || self->closed_) return;
-                       self->unsent_offset_ = self->Write(self->unsent_, self->unsent_offset_);
-                       if (self->closed_) return;
-                       if (self->unsent_offset_ < self->unsent_.size())
-                         return self->AwaitWritable();
-                       std::string().swap(self->unsent_);
-                       self->blocked_ = false;
-                       self->FlushSoon();
-                       self->AwaitReadable();
-                     });
+  if (write_wants_readable_) return ContinueReading();
+  io_.socket().async_wait(Socket::wait_write,
+                          [self = shared_from_this()](const boost::system::error_code& error) {
+                            if (!error) self->ContinueWriting();
+                          });
 }
 
-size_t Transport::Write(const std::string& bytes, size_t offset) {
+void Transport::ContinueWriting() {
+  if (closed_) return;
+  unsent_offset_ = Write(unsent_, unsent_offset_);
+  if (closed_) return;
+  if (unsent_offset_ < unsent_.size()) return AwaitWritable();
+  std::string().swap(unsent_);
+  blocked_ = false;
+  FlushSoon();
+  ContinueReading();
+}
+
+size_t Transport::Write(std::string_view bytes, size_t offset) {
+  const bool handshaking = io_.Handshaking();
   while (offset < bytes.size()) {
-    const ssize_t n = ::send(socket_.native_handle(), bytes.data() + offset, bytes.size() - offset,
-                             MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n >= 0) {
-      offset += static_cast<size_t>(n);
-    } else if (WouldBlock(errno)) {
-      break;
-    } else if (errno != EINTR) {
-      Close(Describe(errno));
+    const IoResult out = io_.Write(bytes.substr(offset));
+    write_wants_readable_ = out.state == IoResult::State::kWantsReadable;
+    if (!out.done()) {
+      CloseAfter(out.state);
       break;
     }
+    offset += out.bytes;
+  }
+  // A handshake reads, and may have taken more than its own.
+  if (handshaking && io_.HasBuffered()) {
+    drained_ = false;
+    ContinueReading();
   }
   return offset;
 }
@@ -124,8 +140,8 @@ size_t Transport::Write(const std::string& bytes, size_t offset) {
 void Transport::Close(std::string_view reason) {
   if (closed_) return;
   closed_ = true;
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  if (io_.Handshaking()) loop_.counters().tls_handshakes_failed.Add();
+  io_.Close();
   // Whoever hears of the end may drop the last outside reference.
   std::shared_ptr<Transport> self = shared_from_this();
   OnClosed(reason);

@@ -1,21 +1,19 @@
-// A connected TCP socket without a protocol: brings received bytes in, takes bytes to send out, one
-// write per wake-up.
+// A connected socket, plain or with TLS, without a protocol: brings received bytes in, takes bytes
+// to send out, one write per wake-up.
 //
 // Held by shared_ptr: the waits on the socket and the loop's flush list keep it alive, so that it
 // can be closed from within its own call-backs. Loop thread only.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "engram/net/event_loop.h"
+#include "engram/net/socket_io.h"
 
 namespace engram::net::internal {
-
-using Socket = boost::asio::ip::tcp::socket;
 
 class Transport : public std::enable_shared_from_this<Transport> {
  public:
@@ -23,7 +21,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   // more output. A client must go on, or the two would wait for each other.
   enum class WhenBlocked : uint8_t { kStopReading, kKeepReading };
 
-  Transport(EventLoop& loop, Socket socket, WhenBlocked when_blocked);
+  Transport(EventLoop& loop, SocketIo io, WhenBlocked when_blocked);
   virtual ~Transport() = default;
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
@@ -54,22 +52,36 @@ class Transport : public std::enable_shared_from_this<Transport> {
  private:
   friend class LoopIo;
 
-  void AwaitReadable();
+  bool MayRead() const;
+  // Reads on: soon if TLS holds something back, else when the socket is readable.
+  void ContinueReading();
+  void ReceiveSoon();
   void Receive();
+  // Reads until nothing is left or the others of the loop have their turn.
+  void ReceiveBatch();
   void Flush();
+  // The rest of unsent_ waits for the socket.
   void AwaitWritable();
+  void ContinueWriting();
   // Sends from `offset` on and returns how far it came; closes on errors.
-  size_t Write(const std::string& bytes, size_t offset);
+  size_t Write(std::string_view bytes, size_t offset);
+  // What ended a read or write that was neither done nor blocked.
+  void CloseAfter(IoResult::State state);
 
   EventLoop& loop_;
-  Socket socket_;
+  SocketIo io_;
   std::string unsent_;  // what the socket did not take
   size_t unsent_offset_ = 0;
   const WhenBlocked when_blocked_;
   bool closed_ = false;
   bool flush_requested_ = false;
   bool blocked_ = false;
-  bool reading_ = false;
+  bool reading_ = false;  // waits for the socket
+  bool receive_posted_ = false;
+  bool drained_ = true;  // the last read found nothing more
+  // TLS only, and mostly in the handshake: a write waits for something to read, or the reverse.
+  bool write_wants_readable_ = false;
+  bool read_wants_writable_ = false;
 };
 
 }  // namespace engram::net::internal
