@@ -41,6 +41,23 @@ class Compression : public testing::NetTest {
     return caller_->Call(testing::kUnary, headers, body);
   }
   Answer Bidi(const std::string& body) { return caller_->Call(testing::kBidi, kGzipNamed, body); }
+  // Begins a call whose handler reads only what a test makes it read: held_.
+  static void BeginHeld(RawPeer& peer) {
+    peer.Begin();
+    Frame headers = testing::RequestHeaders(1, "/test/Held");
+    headers.payload += testing::EncodeHeader("grpc-encoding", "gzip");
+    peer.Send(headers);
+  }
+  // Such a call with so many compressed messages, which have arrived.
+  void SendUnread(RawPeer& peer, uint64_t count) {
+    BeginHeld(peer);
+    std::string messages;
+    for (uint64_t i = 0; i < count; ++i) {
+      messages += GzipMessage(std::string(kMessageBytesMax, 'x'));
+    }
+    peer.Send(Frame{testing::kData, 0, 1, messages});
+    ASSERT_TRUE(Eventually([&] { return Count(&Counters::messages_received) == count; }));
+  }
 
   std::optional<RawCaller> caller_;
   std::optional<ServerCall> held_;
@@ -155,15 +172,8 @@ TEST_F(Compression, AcceptedEncodingsAreToldToWhoNamesOne) {
 
 // Else a window full of small bombs would cost a thousand times its size in memory.
 TEST_F(Compression, WhatNobodyReadsStaysCompressed) {
-  std::string messages;
-  for (int i = 0; i < 100; ++i) messages += GzipMessage(std::string(kMessageBytesMax, 'x'));
   RawPeer peer(server_->port());
-  peer.Begin();
-  Frame headers = testing::RequestHeaders(1, "/test/Held");
-  headers.payload += testing::EncodeHeader("grpc-encoding", "gzip");
-  peer.Send(headers);
-  peer.Send(Frame{testing::kData, 0, 1, messages});
-  ASSERT_TRUE(Eventually([&] { return Count(&Counters::messages_received) == 100; }));
+  SendUnread(peer, 100);
   EXPECT_EQ(Count(&Counters::messages_inflated), 0u);
 
   std::promise<size_t> size;
@@ -176,12 +186,27 @@ TEST_F(Compression, WhatNobodyReadsStaysCompressed) {
   EXPECT_EQ(Count(&Counters::messages_inflated), 1u);
 }
 
+TEST_F(Compression, InflatingManyMessagesLetsOthersHaveTheirTurn) {
+  constexpr int kMessages = 100;
+  RawPeer peer(server_->port());
+  SendUnread(peer, kMessages);
+  int read = 0;
+  std::promise<int> read_when_another_had_its_turn;
+  std::promise<void> all_read;
+  std::function<void(const std::optional<std::string>&)> on_message;
+  on_message = [&](const std::optional<std::string>& /*message*/) {
+    if (++read == 1) loop().Post([&] { read_when_another_had_its_turn.set_value(read); });
+    if (read == kMessages) return all_read.set_value();
+    held_->Read(std::ref(on_message));
+  };
+  RunOn(loop(), [&] { held_->Read(std::ref(on_message)); });
+  all_read.get_future().get();
+  EXPECT_LT(read_when_another_had_its_turn.get_future().get(), kMessages);
+}
+
 TEST_F(Compression, DamageAmongUnreadMessagesCancelsTheHandler) {
   RawPeer peer(server_->port());
-  peer.Begin();
-  Frame headers = testing::RequestHeaders(1, "/test/Held");
-  headers.payload += testing::EncodeHeader("grpc-encoding", "gzip");
-  peer.Send(headers);
+  BeginHeld(peer);
   peer.Send(Frame{testing::kData, testing::kEndStream, 1,
                   GzipMessage("good") + Framed("bad", kCompressed) + Framed("after")});
   ASSERT_TRUE(Eventually([&] { return Count(&Counters::messages_received) == 3; }));
