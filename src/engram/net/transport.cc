@@ -1,5 +1,6 @@
 #include "engram/net/transport.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
 
@@ -8,14 +9,19 @@
 namespace engram::net::internal {
 namespace {
 
-// A peer that keeps sending gets this many receives per wake-up before the others of the loop have
-// their turn.
-constexpr int kReceivesMax = 4;
-// What is first taken of a batch: its answers leave before the rest is looked at, so that this side
-// and the peer work at the same time instead of in turns. (64 calls of 256 B in flight on one
-// connection: 390,000/s instead of 225,000/s.) A body that is under way has no answer yet, and is
-// then taken in large pieces.
-constexpr size_t kFirstReceiveBytes = 8u << 10;
+// A peer that keeps sending gets about so much per wake-up before the others of the loop have their
+// turn.
+constexpr size_t kBatchBytesMax = 3 * LoopIo::kReceiveBytes;
+// A batch of calls is taken in parts: the answers of one leave before the next is looked at, so
+// that this side and the peer work at the same time instead of in turns. (64 gets in flight on one
+// connection: 345,000/s instead of 225,000/s.) Smaller parts cost more writes than they gain. How
+// many bytes a call has is learnt as they come; a peer may also send the headers of all its calls
+// first. A body that is under way has no answer yet, and is after kPartBytesMax taken in large
+// pieces.
+constexpr size_t kPartBytesMin = 256;
+constexpr size_t kPartBytesMax = 8u << 10;
+constexpr uint64_t kPartCallsMin = 5;
+constexpr uint64_t kPartCallsMax = 10;
 
 }  // namespace
 
@@ -31,7 +37,7 @@ bool Transport::MayRead() const {
 
 void Transport::ContinueReading() {
   if (!MayRead()) return;
-  if (!drained_ && io_.HasBuffered()) return ReceiveSoon();
+  if (more_expected_ || (!drained_ && io_.HasBuffered())) return ReceiveSoon();
   if (std::exchange(reading_, true)) return;
   io_.socket().async_wait(read_wants_writable_ ? Socket::wait_write : Socket::wait_read,
                           [self = shared_from_this()](const boost::system::error_code& error) {
@@ -57,16 +63,28 @@ void Transport::Receive() {
 
 void Transport::ReceiveBatch() {
   uint8_t* buffer = loop_.io().receive_buffer();
-  size_t wanted = kFirstReceiveBytes;
-  for (int i = 0; i < kReceivesMax && !closed_; ++i) {
+  const uint64_t calls_before = loop_.counters().calls_begun.value();
+  size_t taken = 0;
+  more_expected_ = false;
+  while (taken < kBatchBytesMax && !closed_) {
+    const size_t wanted = taken < kPartBytesMax ? part_bytes_ : LoopIo::kReceiveBytes;
     const IoResult in = io_.Read(buffer, wanted);
     drained_ = !in.done();
     read_wants_writable_ = in.state == IoResult::State::kWantsWritable;
     if (!in.done()) return CloseAfter(in.state);
     OnBytes(buffer, in.bytes);
-    if (flush_requested_ || (in.bytes < wanted && !io_.HasBuffered())) return;
-    wanted = LoopIo::kReceiveBytes;
+    taken += in.bytes;
+    const bool full = in.bytes == wanted;
+    if (flush_requested_ && full) EndPart(loop_.counters().calls_begun.value() - calls_before);
+    if (flush_requested_ || (!full && !io_.HasBuffered())) return;
+    if (taken >= kPartBytesMax) part_bytes_ = kPartBytesMax;  // a long body, or an answer
   }
+}
+
+void Transport::EndPart(uint64_t calls) {
+  more_expected_ = true;
+  if (calls < kPartCallsMin) part_bytes_ = std::min(2 * part_bytes_, kPartBytesMax);
+  if (calls > kPartCallsMax) part_bytes_ = std::max(part_bytes_ / 2, kPartBytesMin);
 }
 
 void Transport::CloseAfter(IoResult::State state) {

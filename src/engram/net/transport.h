@@ -53,12 +53,14 @@ class Transport : public std::enable_shared_from_this<Transport> {
   friend class LoopIo;
 
   bool MayRead() const;
-  // Reads on: soon if TLS holds something back, else when the socket is readable.
+  // Reads on: soon if there is more already, else when the socket is readable.
   void ContinueReading();
   void ReceiveSoon();
   void Receive();
   // Reads until nothing is left or the others of the loop have their turn.
   void ReceiveBatch();
+  // A part of a batch of calls has been taken: learns how long the next should be.
+  void EndPart(uint64_t calls);
   void Flush();
   // The rest of unsent_ waits for the socket.
   void AwaitWritable();
@@ -73,12 +75,14 @@ class Transport : public std::enable_shared_from_this<Transport> {
   std::string unsent_;  // what the socket did not take
   size_t unsent_offset_ = 0;
   const WhenBlocked when_blocked_;
+  size_t part_bytes_ = 1024;  // what is taken of a batch at a time
   bool closed_ = false;
   bool flush_requested_ = false;
   bool blocked_ = false;
   bool reading_ = false;  // waits for the socket
   bool receive_posted_ = false;
-  bool drained_ = true;  // the last read found nothing more
+  bool drained_ = true;         // the last read found nothing more
+  bool more_expected_ = false;  // a part of a batch was taken, the rest comes after its answers
   // TLS only, and mostly in the handshake: a write waits for something to read, or the reverse.
   bool write_wants_readable_ = false;
   bool read_wants_writable_ = false;
