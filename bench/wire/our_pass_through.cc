@@ -9,6 +9,7 @@
 #include "engram/net/connection_pool.h"
 #include "engram/net/event_loop.h"
 #include "engram/net/server.h"
+#include "our_tls.h"
 #include "wire.h"
 
 namespace engram::bench {
@@ -36,8 +37,8 @@ void Answer(ServerCall call, CallResult result) {
 
 class PassThrough {
  public:
-  PassThrough(EventLoopGroup& loops, std::string to)
-      : loops_(loops), pool_(loops, net::ChannelOptions(), 1), to_(std::move(to)) {}
+  PassThrough(EventLoopGroup& loops, const net::ChannelOptions& options, std::string to)
+      : loops_(loops), pool_(loops, options, 1), to_(std::move(to)) {}
 
   void Handle(ServerCall call, std::string request) {
     net::Channel& channel = *pool_.Get(IndexOf(loops_, call.loop()), to_);
@@ -57,10 +58,22 @@ class PassThrough {
   const std::string to_;
 };
 
-int Serve(const std::string& to, int threads) {
-  EventLoopGroup loops(threads);
-  PassThrough pass_through(loops, to);
-  net::Server server(loops, net::ServerOptions());
+struct Settings {
+  std::string to;
+  int threads = 1;
+  std::string certificate;
+  std::string key;
+};
+
+int Serve(const Settings& settings) {
+  using net::TlsContext;
+  EventLoopGroup loops(settings.threads);
+  net::ChannelOptions channel;
+  channel.tls = TlsContextOf(TlsContext::Side::kChannel, settings.certificate, settings.key);
+  PassThrough pass_through(loops, channel, settings.to);
+  net::ServerOptions options;
+  options.tls = TlsContextOf(TlsContext::Side::kServer, settings.certificate, settings.key);
+  net::Server server(loops, options);
   server.AddUnary(kMethod, [&](ServerCall call, std::string request) {
     pass_through.Handle(std::move(call), std::move(request));
   });
@@ -80,11 +93,12 @@ int Serve(const std::string& to, int threads) {
 }  // namespace engram::bench
 
 int main(int argc, char** argv) {
-  std::string to;
-  int threads = 1;
+  engram::bench::Settings settings;
   CLI::App app("Passes every call on to another server, until its standard input ends");
-  app.add_option("--to", to, "host:port of that server")->required();
-  app.add_option("--threads", threads, "event loops");
+  app.add_option("--to", settings.to, "host:port of that server")->required();
+  app.add_option("--threads", settings.threads, "event loops");
+  app.add_option("--certificate", settings.certificate, "PEM; TLS on both sides if given");
+  app.add_option("--key", settings.key, "PEM");
   CLI11_PARSE(app, argc, argv);
-  return engram::bench::Serve(to, threads);
+  return engram::bench::Serve(settings);
 }
