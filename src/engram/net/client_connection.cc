@@ -23,12 +23,12 @@ constexpr int32_t kStreamIdMax = std::numeric_limits<int32_t>::max() - 1000;
 
 ClientConnection::ClientConnection(EventLoop& loop, SocketIo io, std::string authority,
                                    ChannelOptions options, Owner& owner)
-    : H2Connection(loop, std::move(io), Side::kClient),
+    : H2Connection(loop, std::move(io), Side::kClient,
+                   {.keepalive_interval = options.keepalive_interval,
+                    .keepalive_timeout = options.keepalive_timeout}),
       authority_(std::move(authority)),
       options_(options),
-      owner_(&owner),
-      last_received_(EventLoop::Now()),
-      keepalive_(loop) {}
+      owner_(&owner) {}
 
 void ClientConnection::Start() {
   const std::array<nghttp2_settings_entry, 3> settings = {{
@@ -37,7 +37,7 @@ void ClientConnection::Start() {
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(options_.header_bytes_max)},
   }};
   SubmitPreface(settings.data(), settings.size());
-  Open();
+  Begin();
 }
 
 void ClientConnection::Submit(ClientCall& call, std::string_view method) {
@@ -67,18 +67,11 @@ void ClientConnection::Submit(ClientCall& call, std::string_view method) {
   }
 }
 
-void ClientConnection::OnBytes(const uint8_t* data, size_t size) {
-  last_received_ = EventLoop::Now();
-  ping_unanswered_ = false;
-  H2Connection::OnBytes(data, size);
-}
-
 void ClientConnection::OnFrame(const nghttp2_frame& frame) {
   if (frame.hd.type == NGHTTP2_GOAWAY) return OnGoaway(frame);
   if (ready_ || frame.hd.type != NGHTTP2_SETTINGS || (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0)
     return;
   ready_ = true;
-  AwaitSilence();
   if (owner_ != nullptr) owner_->OnReady(*this);
 }
 
@@ -103,28 +96,13 @@ void ClientConnection::Retire() {
   if (owner_ != nullptr) owner_->OnRetired(*this);
 }
 
-void ClientConnection::AwaitSilence() {
-  const Duration patience =
-      ping_unanswered_ ? options_.keepalive_timeout : options_.keepalive_interval;
-  const TimePoint from = ping_unanswered_ ? EventLoop::Now() : last_received_;
-  keepalive_.RunAt(from + patience, [this] { CheckSilence(); });
-}
-
-void ClientConnection::CheckSilence() {
-  if (ping_unanswered_) {
-    loop().counters().keepalives_missed.Add();
-    return Close("the peer did not answer a keep-alive ping");
-  }
-  if (EventLoop::Now() - last_received_ >= options_.keepalive_interval) {
-    ping_unanswered_ = true;
-    nghttp2_submit_ping(session(), NGHTTP2_FLAG_NONE, nullptr);
-    FlushSoon();
-  }
-  AwaitSilence();
+void ClientConnection::OnDue(ConnectionLifecycle::Due) {
+  // The only limits set are those of keep-alive.
+  loop().counters().keepalives_missed.Add();
+  Close("the peer did not answer a keep-alive ping");
 }
 
 void ClientConnection::OnClosed(std::string_view reason) {
-  keepalive_.Cancel();
   if (ready_) loop().counters().connections_lost.Add();
   LoseStreams(reason);
   if (owner_ != nullptr) std::exchange(owner_, nullptr)->OnLost(*this, reason);

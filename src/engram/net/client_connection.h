@@ -40,24 +40,19 @@ class ClientConnection final : public H2Connection {
   bool ready() const { return ready_; }
 
  protected:
-  void OnBytes(const uint8_t* data, size_t size) override;
   void OnFrame(const nghttp2_frame& frame) override;
+  void OnDue(ConnectionLifecycle::Due due) override;
   void OnClosed(std::string_view reason) override;
 
  private:
   void OnGoaway(const nghttp2_frame& frame);
   void Retire();
-  void AwaitSilence();
-  void CheckSilence();
 
   const std::string authority_;
   const ChannelOptions options_;  // a copy: the channel may be gone first
   Owner* owner_;
-  TimePoint last_received_;
-  EventLoop::Timer keepalive_;
   bool ready_ = false;
   bool retired_ = false;
-  bool ping_unanswered_ = false;
 };
 
 }  // namespace engram::net::internal

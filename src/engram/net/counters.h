@@ -10,7 +10,7 @@
 
 namespace engram::net {
 
-// Written by one thread, read by any: no locked instruction on the hot path.
+// Both are written by one thread, read by any: no locked instruction on the hot path.
 class Counter {
  public:
   void Add(uint64_t n = 1) {
@@ -20,6 +20,18 @@ class Counter {
 
  private:
   std::atomic<uint64_t> value_{0};
+};
+
+// A count that also goes down.
+class Gauge {
+ public:
+  void Add(int64_t n) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  int64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> value_{0};
 };
 
 struct Counters {
@@ -38,19 +50,27 @@ struct Counters {
   Counter calls_begun;
   Counter calls_cancelled;
   Counter calls_deadline_exceeded;
-  Counter connections_refused;     // connections_max
+  Counter connections_refused;     // connections_max, connections_per_address_max
   Counter connections_unfinished;  // preface_timeout
+  Counter connections_unused;      // first_request_timeout
+  Counter connections_idle;        // connection_idle_max
+  Counter connections_old;         // connection_age_max, connection_age_grace
   Counter tls_handshakes_failed;   // no certificate of ours, no TLS, no ALPN; channel side too
   Counter connections_flooding;    // resets, pings, settings: ended with ENHANCE_YOUR_CALM
   Counter header_lists_refused;    // header_bytes_max, metadata_bytes_max
   Counter messages_refused;        // message_bytes_max, malformed or damaged ones; client side too
+  Counter messages_over_budget;    // bytes_held_max
   Counter requests_refused;        // unknown method, not POST, not gRPC
+
+  // Of messages that are under way in either direction: received in part or not yet read, waiting
+  // to be sent.
+  Gauge bytes_held;
 
   // Channel side.
   Counter connects;
   Counter connects_failed;
   Counter connections_lost;
-  Counter keepalives_missed;
+  Counter keepalives_missed;  // server side too
 };
 
 }  // namespace engram::net

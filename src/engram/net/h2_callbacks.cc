@@ -68,7 +68,7 @@ struct H2Callbacks {
     if (stream == nullptr) return 0;
     const std::shared_ptr<H2Stream> keep = stream->shared_from_this();
     stream->Detach();
-    connection.OnStreamClosed(error);
+    connection.HandleStreamClosed(error);
     stream->OnClosed(error);
     return Verdict(connection);
   }

@@ -11,10 +11,12 @@
 
 namespace engram::net::internal {
 
-H2Connection::H2Connection(EventLoop& loop, SocketIo io, Side side)
+H2Connection::H2Connection(EventLoop& loop, SocketIo io, Side side, const LifecycleLimits& limits)
     : Transport(loop, std::move(io),
                 side == Side::kServer ? WhenBlocked::kStopReading : WhenBlocked::kKeepReading),
-      deadlines_(loop, [this](TimePoint now) { ExpireStreams(now); }) {
+      deadlines_(loop, [this](TimePoint now) { ExpireStreams(now); }),
+      lifecycle_(limits, EventLoop::Now()),
+      tick_timer_(loop) {
   const auto make =
       side == Side::kServer ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
   make(&session_, SessionCallbacks(), this, SessionOptions());
@@ -33,6 +35,7 @@ void H2Connection::SubmitPreface(const nghttp2_settings_entry* settings, size_t 
 }
 
 void H2Connection::AddStream(H2Stream& stream, int32_t id) {
+  lifecycle_.OnCallBegun();
   stream.Attach(*this, id);
   streams_.push_back(stream);
 }
@@ -71,6 +74,7 @@ void H2Connection::Terminate(uint32_t http2_error) {
 }
 
 void H2Connection::OnBytes(const uint8_t* data, size_t size) {
+  lifecycle_.OnReceived(EventLoop::Now());
   const ssize_t used = nghttp2_session_mem_recv(session_, data, size);
   if (closed()) return;
   if (used < 0) return Close(nghttp2_strerror(static_cast<int>(used)));
@@ -82,6 +86,10 @@ void H2Connection::OnBytes(const uint8_t* data, size_t size) {
 }
 
 void H2Connection::HandleFrame(const nghttp2_frame& frame) {
+  if (!lifecycle_.begun()) {
+    lifecycle_.OnFirstFrame();
+    AwaitNextTick();
+  }
   if (frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA) {
     if (H2Stream* stream = Find(frame.hd.stream_id)) {
       const std::shared_ptr<H2Stream> keep = stream->shared_from_this();
@@ -114,8 +122,40 @@ void H2Connection::OnFlushed() {
   }
 }
 
+void H2Connection::HandleStreamClosed(uint32_t http2_error) {
+  if (streams_.empty()) lifecycle_.OnLastCallEnded(EventLoop::Now());
+  OnStreamClosed(http2_error);
+}
+
+void H2Connection::Begin() {
+  AwaitNextTick();
+  Open();
+}
+
+void H2Connection::AwaitNextTick() {
+  const TimePoint next = lifecycle_.NextTick();
+  if (next == kNever) return tick_timer_.Cancel();
+  tick_timer_.RunAt(next, [this] { Tick(); });
+}
+
+void H2Connection::Tick() {
+  const std::shared_ptr<Transport> keep = shared_from_this();
+  for (;;) {
+    const ConnectionLifecycle::Due due = lifecycle_.Tick(EventLoop::Now());
+    if (due.action == ConnectionLifecycle::Action::kNone) return AwaitNextTick();
+    if (due.action == ConnectionLifecycle::Action::kPing) {
+      nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+      FlushSoon();
+    } else {
+      OnDue(due);
+    }
+    if (closed()) return;
+  }
+}
+
 void H2Connection::LoseStreams(std::string_view reason) {
   deadlines_.Cancel();
+  tick_timer_.Cancel();
   while (!streams_.empty()) {
     const std::shared_ptr<H2Stream> stream = streams_.front().shared_from_this();
     const bool sent = HasOpened(stream->id());

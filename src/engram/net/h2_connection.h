@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "engram/net/connection_lifecycle.h"
 #include "engram/net/deadline_timer.h"
 #include "engram/net/h2_stream.h"
 #include "engram/net/transport.h"
@@ -28,7 +29,7 @@ class H2Connection : public Transport {
   static constexpr uint32_t kStreamWindowBytes = 1u << 20;
   static constexpr int32_t kConnectionWindowBytes = 64 << 20;
 
-  H2Connection(EventLoop& loop, SocketIo io, Side side);
+  H2Connection(EventLoop& loop, SocketIo io, Side side, const LifecycleLimits& limits);
   ~H2Connection() override;
 
   nghttp2_session* session() { return session_; }
@@ -51,7 +52,9 @@ class H2Connection : public Transport {
   void SubmitPreface(const nghttp2_settings_entry* settings, size_t count);
   // Sends GOAWAY and closes once that is out.
   void Terminate(uint32_t http2_error);
-  // Ends every stream; for OnClosed().
+  // Begins to live: reads, and watches the time.
+  void Begin();
+  // Ends every stream and stops watching; for OnClosed().
   void LoseStreams(std::string_view reason);
 
   // The beginning of a request's header list (server only).
@@ -60,6 +63,8 @@ class H2Connection : public Transport {
   virtual void OnFrame(const nghttp2_frame& /*frame*/) {}
   virtual void OnFrameSent(const nghttp2_frame& /*frame*/) {}
   virtual void OnStreamClosed(uint32_t /*http2_error*/) {}
+  // The time has come to drain or close the connection.
+  virtual void OnDue(ConnectionLifecycle::Due due) = 0;
 
   // Transport
   void OnBytes(const uint8_t* data, size_t size) override;
@@ -71,12 +76,17 @@ class H2Connection : public Transport {
 
   H2Stream* Find(int32_t stream_id);
   void HandleFrame(const nghttp2_frame& frame);
+  void HandleStreamClosed(uint32_t http2_error);
   void ExpireStreams(TimePoint now);
+  void AwaitNextTick();
+  void Tick();
 
   nghttp2_session* session_ = nullptr;
   std::string* out_ = nullptr;  // during FillOutput
   StreamList streams_;
   DeadlineTimer deadlines_;
+  ConnectionLifecycle lifecycle_;
+  EventLoop::Timer tick_timer_;
 };
 
 }  // namespace engram::net::internal

@@ -12,12 +12,16 @@
 namespace engram::net::internal {
 
 H2Stream::H2Stream(EventLoop& loop, StreamLimits limits)
-    : loop_(loop), queue_bytes_max_(limits.queue_bytes_max), reader_(limits.message_bytes_max) {}
+    : loop_(loop),
+      queue_bytes_max_(limits.queue_bytes_max),
+      bytes_held_max_(limits.bytes_held_max),
+      reader_(limits.message_bytes_max) {}
 
 void H2Stream::Attach(H2Connection& connection, int32_t id) {
   connection_ = &connection;
   id_ = id;
   self_ = shared_from_this();
+  Account();
 }
 
 void H2Stream::Detach() {
@@ -31,15 +35,45 @@ void H2Stream::Detach() {
 
 void H2Stream::Abandon() {
   connection_ = nullptr;
+  Account();
   unlink();
   self_.reset();  // may destroy this
 }
 
+void H2Stream::Account() {
+  // What is left of a closed stream is its handler's.
+  const size_t held =
+      connection_ == nullptr ? 0 : reader_.held_bytes() + unread_bytes_ + queue_.unsent();
+  loop_.counters().bytes_held.Add(static_cast<int64_t>(held) -
+                                  static_cast<int64_t>(accounted_bytes_));
+  accounted_bytes_ = held;
+}
+
+bool H2Stream::OverBudget() const {
+  return std::cmp_greater(loop_.counters().bytes_held.value(), bytes_held_max_);
+}
+
 // ---- sending
+
+void H2Stream::Enqueue(std::string message) {
+  queue_.Push(std::move(message));
+  Account();
+}
+
+std::string H2Stream::TakeSent() {
+  std::string sent = queue_.TakeLast();
+  Account();
+  return sent;
+}
+
+void H2Stream::DiscardUnsent() {
+  queue_.Clear();
+  Account();
+}
 
 bool H2Stream::Send(std::string message) {
   if (discarding_ || send_ended_) return true;  // dropped silently
-  queue_.Push(std::move(message));
+  Enqueue(std::move(message));
   Resume();
   return queue_.unsent() <= queue_bytes_max_;
 }
@@ -78,6 +112,7 @@ void H2Stream::CopyData(std::string& out, size_t bytes) {
   const size_t messages = queue_.CopyTo(out, bytes);
   loop_.counters().messages_sent.Add(messages);
   loop_.counters().message_bytes_sent.Add(bytes);
+  Account();
   // Posted: we are inside nghttp2's sending, and the handler will want to send.
   if (on_writable_ && queue_.unsent() <= queue_bytes_max_ / 2) TellWritableSoon();
 }
@@ -100,7 +135,16 @@ void H2Stream::OnData(std::span<const uint8_t> bytes) {
       TakeMessage();
     }
   }
+  Account();
+  if (!discarding_ && OverBudget()) RefuseForBudget();
   Deliver();
+}
+
+void H2Stream::RefuseForBudget() {
+  loop_.counters().messages_over_budget.Add();
+  Discard();
+  OnBadMessage(MakeError(ErrorCode::kOverloaded,
+                         "this node holds as many bytes of messages as it may; try again later"));
 }
 
 void H2Stream::TakeMessage() {
@@ -112,6 +156,7 @@ void H2Stream::TakeMessage() {
 
 std::optional<std::string> H2Stream::TakeUnary() {
   std::string message = reader_.Take();
+  Account();
   if (reader_.compressed() && !Inflate(message)) return std::nullopt;
   return message;
 }
@@ -207,6 +252,7 @@ void H2Stream::EndReadSoon(ReadDone done) {
 }
 
 void H2Stream::Acknowledge() {
+  Account();
   if (connection_ == nullptr || unacknowledged_bytes_ == 0) return;
   size_t keep = 0;
   if (kind_ == Kind::kStreaming && !discarding_) {

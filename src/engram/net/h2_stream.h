@@ -13,6 +13,7 @@
 
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
+#include <limits>
 #include <list>
 #include <memory>
 #include <optional>
@@ -37,6 +38,8 @@ using StreamHook =
 struct StreamLimits {
   size_t message_bytes_max;
   size_t queue_bytes_max;  // unsent bytes before Send says "wait"
+  // Beyond so many bytes held by all streams of the loop, messages are refused.
+  size_t bytes_held_max = std::numeric_limits<size_t>::max();
 };
 
 class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream> {
@@ -104,16 +107,16 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   bool sent_all() const { return sent_all_; }
   // The last message sent is kept for TakeSent().
   void KeepSent() { queue_.set_after_sending(SendQueue::AfterSending::kKeep); }
-  std::string TakeSent() { return queue_.TakeLast(); }
+  std::string TakeSent();
 
-  void Enqueue(std::string message) { queue_.Push(std::move(message)); }
+  void Enqueue(std::string message);
   void EndSend();
   // Wakes the sending side after EndSend or Enqueue.
   void Resume();
   // From now on whatever arrives is acknowledged and dropped, and what waits to be read or sent is
   // forgotten.
   void Discard();
-  void DiscardUnsent() { queue_.Clear(); }
+  void DiscardUnsent();
   // Drops the handler's call-backs; they may own what calls this.
   void DropCallbacks();
   // A Read that waits gets nullopt.
@@ -142,14 +145,19 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   // True: it had to be inflated. REQUIRES: a Read that waits, and what it waits for.
   bool DeliverOne();
   void FailMessage(absl::Status status);
+  void RefuseForBudget();
   absl::Status DescribeBadMessage() const;
   void TellWritableSoon();
   void DeliverSoon();
   void Deliver();
   void Acknowledge();
+  // Keeps the loop's gauge true to what this stream holds.
+  void Account();
+  bool OverBudget() const;
 
   EventLoop& loop_;
   const size_t queue_bytes_max_;
+  const size_t bytes_held_max_;
   H2Connection* connection_ = nullptr;
   std::shared_ptr<H2Stream> self_;  // while attached
   TimePoint deadline_ = kNever;
@@ -167,6 +175,7 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   std::list<Unread> unread_;
   size_t unread_bytes_ = 0;  // of unread_, as they were on the wire
   size_t unacknowledged_bytes_ = 0;
+  size_t accounted_bytes_ = 0;
   ReadDone read_done_;
   Callback on_writable_;
 };

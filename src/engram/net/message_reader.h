@@ -44,6 +44,8 @@ class MessageReader {
   // Length of the message under way, without the prefix.
   size_t announced() const { return announced_; }
   size_t message_bytes_max() const { return message_bytes_max_; }
+  // Memory taken for the message under way.
+  size_t held_bytes() const { return state_ < State::kBody ? 0 : message_.capacity(); }
   // Bytes of the message under way that have been fed, prefix included.
   size_t partial_bytes() const { return prefix_size_ + message_.size(); }
 

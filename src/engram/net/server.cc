@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -12,6 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "engram/net/acceptor.h"
+#include "engram/net/address_counts.h"
 #include "engram/net/server_connection.h"
 
 namespace engram::net {
@@ -25,14 +27,18 @@ constexpr char kShuttingDown[] = "the server is shutting down";
 // The connections of one loop, touched on that loop only.
 using ConnectionMap = absl::flat_hash_map<ServerConnection*, std::shared_ptr<ServerConnection>>;
 
-std::string AddressOf(const internal::Socket& socket) {
-  boost::system::error_code error;
-  const auto endpoint = socket.remote_endpoint(error);
-  if (error) return "unknown";
+std::string NameOf(const boost::asio::ip::tcp::endpoint& endpoint) {
   const std::string host = endpoint.address().to_string();
   if (endpoint.address().is_v6()) return fmt::format("[{}]:{}", host, endpoint.port());
   return fmt::format("{}:{}", host, endpoint.port());
 }
+
+// An accepted socket on its way to its loop.
+struct Accept {
+  internal::Socket socket;
+  std::string peer;     // "host:port"
+  std::string counted;  // for AddressCounts
+};
 
 // How many things of the server live on the loops: open connections, and the acceptor. Drain()
 // waits for zero. Any thread. With the standard's mutex: ThreadSanitizer cannot look into Abseil's,
@@ -74,13 +80,16 @@ struct Server::Impl {
       : loops(l),
         options(std::move(o)),
         connections(l.size()),
+        served(l.size()),
+        addresses(options.connections_per_address_max),
         acceptor(
             std::make_shared<internal::Acceptor>(l, [this](size_t index, internal::Socket socket) {
               Accepted(index, std::move(socket));
             })) {}
 
   void Accepted(size_t loop_index, internal::Socket socket);
-  void Serve(size_t loop_index, internal::Socket socket);
+  void Serve(size_t loop_index, Accept accept);
+  internal::ConnectionLimits LimitsOfNext(size_t loop_index);
   void Remove(size_t loop_index, ServerConnection& connection);
   void BeginDrain();
   // Runs `act` on every connection, each on its loop.
@@ -91,6 +100,8 @@ struct Server::Impl {
   const ServerOptions options;
   std::shared_ptr<internal::MethodTable> methods = std::make_shared<internal::MethodTable>();
   std::vector<ConnectionMap> connections;  // by loop
+  std::vector<uint64_t> served;            // connections so far, by loop
+  internal::AddressCounts addresses;
   LiveCount live;
   std::atomic<bool> draining{false};
   std::atomic<bool> closing{false};  // the time to drain is over
@@ -99,38 +110,64 @@ struct Server::Impl {
 };
 
 void Server::Impl::Accepted(size_t loop_index, internal::Socket socket) {
-  Counters& counters = loops.at(0).counters();
   if (draining) return;
+  boost::system::error_code error;
+  const auto remote = socket.remote_endpoint(error);
+  if (error) return;  // gone already
+  std::string counted = internal::CountedAddress(remote.address());
+  Counters& counters = loops.at(0).counters();
   // The acceptor is one of the live.
-  if (live.value() > static_cast<int64_t>(options.connections_max)) {
+  if (live.value() > static_cast<int64_t>(options.connections_max) || !addresses.TryAdd(counted)) {
     counters.connections_refused.Add();
     return;
   }
   counters.connections_accepted.Add();
   live.Increment();
-  if (loop_index == 0) return Serve(loop_index, std::move(socket));
-  loops.at(loop_index).Post([this, loop_index, socket = std::move(socket)]() mutable {
-    Serve(loop_index, std::move(socket));
+  Accept accept{std::move(socket), NameOf(remote), std::move(counted)};
+  if (loop_index == 0) return Serve(loop_index, std::move(accept));
+  loops.at(loop_index).Post([this, loop_index, accept = std::move(accept)]() mutable {
+    Serve(loop_index, std::move(accept));
   });
 }
 
-void Server::Impl::Serve(size_t loop_index, internal::Socket socket) {
+internal::ConnectionLimits Server::Impl::LimitsOfNext(size_t loop_index) {
+  Duration age_max = options.connection_age_max;
+  if (age_max != internal::kNoLimit) {
+    // Multiples of the golden ratio fall evenly between 0 and 1, whatever their number.
+    constexpr double kGolden = 0.6180339887498949;
+    double whole = 0;
+    const double spread = std::modf(kGolden * static_cast<double>(++served[loop_index]), &whole);
+    age_max = std::chrono::duration_cast<Duration>(age_max * (0.9 + 0.2 * spread));
+  }
+  return {options.concurrent_streams_max,
+          options.header_bytes_max,
+          {.preface_timeout = options.preface_timeout,
+           .first_request_timeout = options.first_request_timeout,
+           .idle_max = options.connection_idle_max,
+           .age_max = age_max,
+           .age_grace = options.connection_age_grace,
+           .keepalive_interval = options.keepalive_interval,
+           .keepalive_timeout = options.keepalive_timeout},
+          {options.resets_max, options.control_frames_max}};
+}
+
+void Server::Impl::Serve(size_t loop_index, Accept accept) {
   boost::system::error_code ignored;
-  socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
+  accept.socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
   auto peer = std::make_shared<internal::PeerInfo>(
       internal::PeerInfo{methods,
-                         AddressOf(socket),
-                         {options.message_bytes_max, options.stream_queue_bytes_max},
+                         std::move(accept.peer),
+                         {options.message_bytes_max, options.stream_queue_bytes_max,
+                          options.bytes_held_max / loops.size()},
                          {options.header_bytes_max, options.metadata_bytes_max},
                          options.unary_limit});
-  const internal::ConnectionLimits limits = {options.concurrent_streams_max,
-                                             options.header_bytes_max,
-                                             options.preface_timeout,
-                                             {options.resets_max, options.control_frames_max}};
   auto connection = std::make_shared<ServerConnection>(
-      loops.at(loop_index), internal::SocketIo(std::move(socket), options.tls.get(), ""),
-      std::move(peer), limits,
-      [this, loop_index](ServerConnection& closed) { Remove(loop_index, closed); });
+      loops.at(loop_index), internal::SocketIo(std::move(accept.socket), options.tls.get(), ""),
+      std::move(peer), LimitsOfNext(loop_index),
+      [this, loop_index, counted = std::move(accept.counted)](ServerConnection& closed) {
+        addresses.Remove(counted);
+        Remove(loop_index, closed);
+      });
   connections[loop_index].emplace(connection.get(), connection);
   connection->Serve();
   if (closing) {

@@ -33,10 +33,25 @@ struct ServerOptions {
   size_t metadata_bytes_max = 8u << 10;    // names and values of a request's metadata
   uint32_t concurrent_streams_max = 1000;  // per connection
   size_t connections_max = 20'000;
+  size_t connections_per_address_max = 5'000;  // an IPv4 address, or a /64 of IPv6
   size_t stream_queue_bytes_max =
       1u << 20;  // unsent bytes of one streaming call before Send says "wait"
-  Duration preface_timeout =
-      std::chrono::seconds(10);  // from the connection's beginning to its first frame
+  // Of all calls, received in part or not yet read by their handler, and waiting to be sent; shared
+  // out evenly over the loops. Beyond it messages are refused as OVERLOADED.
+  size_t bytes_held_max = 1u << 30;
+  // From the connection's beginning to the peer's first frame, TLS handshake included.
+  Duration preface_timeout = std::chrono::seconds(10);
+  // To the first call: who makes none is told to go (GOAWAY), and may come again.
+  Duration first_request_timeout = std::chrono::minutes(5);
+  // Without a call after the last one, and altogether; Duration::max() is no limit. Then GOAWAY,
+  // and the calls in flight end, after a maximum of connection_age_grace by force. Ages are spread
+  // by a tenth, so that not all connections of a cluster that was started at once end at once.
+  Duration connection_idle_max = Duration::max();
+  Duration connection_age_max = Duration::max();
+  Duration connection_age_grace = Duration::max();
+  // A ping after so long without a byte from the peer, and the end if none follows for so long.
+  Duration keepalive_interval = std::chrono::seconds(60);
+  Duration keepalive_timeout = std::chrono::seconds(20);
   // Per connection and 10 s: calls that the peer resets, unless they are less than half of those it
   // began; and pings, settings and the like. Beyond them the connection ends with
   // ENHANCE_YOUR_CALM.

@@ -37,7 +37,7 @@ bool IsControl(const nghttp2_frame& frame) {
 ServerConnection::ServerConnection(EventLoop& loop, SocketIo io,
                                    std::shared_ptr<const PeerInfo> peer, ConnectionLimits limits,
                                    Closed closed)
-    : H2Connection(loop, std::move(io), Side::kServer),
+    : H2Connection(loop, std::move(io), Side::kServer, limits.lifecycle),
       peer_(std::move(peer)),
       limits_(limits),
       closed_callback_(std::move(closed)),
@@ -50,12 +50,7 @@ void ServerConnection::Serve() {
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits_.header_bytes_max)},
   }};
   SubmitPreface(settings.data(), settings.size());
-  preface_timer_.emplace(loop());
-  preface_timer_->RunAt(EventLoop::Now() + limits_.preface_timeout, [this] {
-    loop().counters().connections_unfinished.Add();
-    Close("the peer did not begin to speak HTTP/2");
-  });
-  Open();
+  Begin();
 }
 
 void ServerConnection::Drain() {
@@ -75,6 +70,31 @@ void ServerConnection::EndDrain() {
   FlushSoon();
 }
 
+void ServerConnection::OnDue(ConnectionLifecycle::Due due) {
+  using Reason = ConnectionLifecycle::Reason;
+  Counters& counters = loop().counters();
+  switch (due.reason) {
+    case Reason::kUnfinished:
+      counters.connections_unfinished.Add();
+      return Close("the peer did not begin to speak HTTP/2");
+    case Reason::kSilent:
+      counters.keepalives_missed.Add();
+      return Close("the peer did not answer a keep-alive ping");
+    case Reason::kUnused:
+      counters.connections_unused.Add();
+      return Drain();
+    case Reason::kIdle:
+      counters.connections_idle.Add();
+      return Drain();
+    case Reason::kOld:
+      counters.connections_old.Add();
+      if (due.action == ConnectionLifecycle::Action::kDrain) return Drain();
+      return Close("the connection is too old");
+    case Reason::kNone:
+      return;
+  }
+}
+
 void ServerConnection::CutOff() {
   loop().counters().connections_flooding.Add();
   Terminate(NGHTTP2_ENHANCE_YOUR_CALM);
@@ -88,7 +108,6 @@ void ServerConnection::OnRequestBegin(int32_t stream_id) {
 }
 
 void ServerConnection::OnFrame(const nghttp2_frame& frame) {
-  if (preface_timer_.has_value()) preface_timer_.reset();
   if (draining_ && IsDrainAck(frame)) EndDrain();
   if (IsControl(frame) && flood_.OnControlFrame(EventLoop::Now())) CutOff();
 }
@@ -108,7 +127,6 @@ void ServerConnection::OnStreamClosed(uint32_t http2_error) {
 }
 
 void ServerConnection::OnClosed(std::string_view reason) {
-  preface_timer_.reset();
   loop().counters().connections_closed.Add();
   LoseStreams(reason);
   if (closed_callback_) std::exchange(closed_callback_, nullptr)(*this);

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "engram/net/flood_guard.h"
@@ -18,7 +17,7 @@ namespace engram::net::internal {
 struct ConnectionLimits {
   uint32_t concurrent_streams_max;
   size_t header_bytes_max;
-  Duration preface_timeout;
+  LifecycleLimits lifecycle;
   FloodLimits flood;
 };
 
@@ -43,6 +42,7 @@ class ServerConnection final : public H2Connection {
   void OnFrame(const nghttp2_frame& frame) override;
   void OnFrameSent(const nghttp2_frame& frame) override;
   void OnStreamClosed(uint32_t http2_error) override;
+  void OnDue(ConnectionLifecycle::Due due) override;
   void OnClosed(std::string_view reason) override;
 
  private:
@@ -53,7 +53,6 @@ class ServerConnection final : public H2Connection {
   const ConnectionLimits limits_;
   Closed closed_callback_;
   FloodGuard flood_;
-  std::optional<EventLoop::Timer> preface_timer_;  // until the first frame
   uint32_t early_ends_ = 0;
   bool draining_ = false;
 };

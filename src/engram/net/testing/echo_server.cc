@@ -20,6 +20,8 @@ int Fail(const absl::Status& status) {
 int main(int argc, char** argv) {
   engram::net::EventLoopGroup loops(argc > 1 ? std::atoi(argv[1]) : 1);
   engram::net::ServerOptions options;
+  // Load comes from one address here.
+  options.connections_per_address_max = options.connections_max;
   if (argc > 3) {
     engram::net::TlsOptions tls;
     tls.certificate_file = argv[2];

@@ -102,7 +102,7 @@ class NetTest : public ::testing::Test {
     if (channel_ == nullptr) channel_ = Channel::Create(loop(), address(), {});
     return *channel_;
   }
-  void UseChannel(const std::string& address, ChannelOptions options = {}) {
+  void UseChannel(const std::string& address, const ChannelOptions& options = {}) {
     channel_ = Channel::Create(loop(), address, options);
   }
 
