@@ -80,6 +80,9 @@ TEST_F(Cli, ClusterCommandsHaveTheirDocumentedShapes) {
   EXPECT_EQ(nodes["nodes"][1]["address"], shared_cluster->Address(1));
   Json status = RunJson(2, {"status"});
   EXPECT_EQ(status["whole"], true);
+  EXPECT_EQ(status["connections"]["nodes"], 2);
+  EXPECT_EQ(status["connections"]["healthy_nodes"], 2);
+  EXPECT_GE(status["connections"]["ready_channels"], 2);
   Json spaces = RunJson(2, {"spaces", "--prefix", "listed"});
   ASSERT_EQ(spaces["spaces"].size(), 1u);
   EXPECT_EQ(spaces["spaces"][0]["memories"], 1);

@@ -101,6 +101,14 @@ void Nodes(Context& context) {
   PrintNodes(answer->message.nodes());
 }
 
+// Of the asked node to the others.
+Json ConnectionsJson(const v1::ConnectionHealth& health) {
+  return {{"nodes", health.nodes()},
+          {"healthy_nodes", health.healthy_nodes()},
+          {"channels", health.channels()},
+          {"ready_channels", health.ready_channels()}};
+}
+
 void Status(Context& context) {
   auto client = Connect(context);
   if (client == nullptr) return;
@@ -114,7 +122,8 @@ void Status(Context& context) {
                       {"spaces", reply.spaces()},
                       {"memories", reply.memories()},
                       {"nodes", NodesJson(reply.nodes())},
-                      {"missing", MissingJson(reply.missing())}});
+                      {"missing", MissingJson(reply.missing())},
+                      {"connections", ConnectionsJson(reply.connections())}});
   }
   fmt::print("cluster '{}' is {}: {} of {} nodes answer, {} spaces, {} memories (seen from {})\n",
              reply.cluster_id(), reply.whole() ? "whole" : "NOT WHOLE",

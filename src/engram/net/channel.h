@@ -114,6 +114,13 @@ class Channel : public std::enable_shared_from_this<Channel> {
   enum class State : uint8_t { kIdle, kConnecting, kReady, kBackingOff };
   virtual State state() const = 0;
 
+  // False: no call is under way or waits for a connection.
+  virtual bool busy() const = 0;
+
+  // Lets the calls in flight end, then closes the connection; calls that still wait for one fail,
+  // not sent. For an address that its peer has left.
+  virtual void Drain() = 0;
+
   // Ends all calls (UNAVAILABLE) and closes the connection; the channel stays usable. So does
   // dropping the channel, which must happen on its loop, or when that has stopped: call-backs are
   // then dropped.

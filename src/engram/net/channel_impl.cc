@@ -166,11 +166,29 @@ void ChannelImpl::OnLost(ClientConnection& connection, std::string_view reason) 
                             fmt::format("cannot connect to {}: {}", address_, reason)));
 }
 
-void ChannelImpl::Close() {
+bool ChannelImpl::busy() const {
+  return !waiting_.empty() || !retired_.empty() ||
+         (connection_ != nullptr && connection_->has_streams());
+}
+
+void ChannelImpl::StopConnecting(std::string_view reason) {
   connect_timer_.Cancel();
   if (connector_ != nullptr) std::exchange(connector_, nullptr)->Cancel();
   FailWaiting(MakeError(ErrorCode::kConnectionFailed,
-                        fmt::format("the channel to {} was closed", address_)));
+                        fmt::format("the channel to {} {}", address_, reason)));
+}
+
+void ChannelImpl::Drain() {
+  StopConnecting("is being closed");
+  if (connection_ == nullptr) return;
+  if (connection_->ready()) return connection_->Leave();
+  const ConnectionPtr connection = std::exchange(connection_, nullptr);
+  connection->Disown();
+  connection->Close("the channel is being closed");
+}
+
+void ChannelImpl::Close() {
+  StopConnecting("was closed");
   std::vector<ConnectionPtr> connections = std::exchange(retired_, {});
   if (connection_ != nullptr) connections.push_back(std::exchange(connection_, nullptr));
   for (const ConnectionPtr& connection : connections) {

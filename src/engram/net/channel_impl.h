@@ -29,6 +29,8 @@ class ChannelImpl final : public Channel, public ClientConnection::Owner {
                    Done done) override;
   std::unique_ptr<Stream> Open(std::string_view method, CallOptions options, Done ended) override;
   State state() const override;
+  bool busy() const override;
+  void Drain() override;
   void Close() override;
 
  private:
@@ -45,7 +47,8 @@ class ChannelImpl final : public Channel, public ClientConnection::Owner {
   void OnConnected(absl::StatusOr<Socket> socket);
   void OnConnectFailed(absl::Status status);
   void FailWaiting(const absl::Status& status);
-  void CloseConnections(std::string_view reason);
+  // What is not connected yet will not be.
+  void StopConnecting(std::string_view reason);
 
   // ClientConnection::Owner
   void OnReady(ClientConnection& connection) override;

@@ -61,10 +61,13 @@ void ClientConnection::Submit(ClientCall& call, std::string_view method) {
   AddStream(call, id);
   WatchDeadline(call.deadline());
   FlushSoon();
-  if (id >= kStreamIdMax) {
-    nghttp2_submit_goaway(session(), NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
-    Retire();
-  }
+  if (id >= kStreamIdMax) Leave();
+}
+
+void ClientConnection::Leave() {
+  nghttp2_submit_goaway(session(), NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
+  FlushSoon();
+  Retire();
 }
 
 void ClientConnection::OnFrame(const nghttp2_frame& frame) {

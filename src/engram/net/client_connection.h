@@ -34,6 +34,9 @@ class ClientConnection final : public H2Connection {
   void Start();
   // REQUIRES: ready, not retired.
   void Submit(ClientCall& call, std::string_view method);
+  // Tells the peer that no more calls will follow, and closes when those in flight have ended.
+  // REQUIRES: ready.
+  void Leave();
   // The owner is going: it is told nothing any more.
   void Disown() { owner_ = nullptr; }
 

@@ -67,6 +67,8 @@ struct Counters {
   Gauge bytes_held;
 
   // Channel side.
+  Counter channels_acquired;  // from a ConnectionPool
+  Counter channels_opened;    // because none was there
   Counter connects;
   Counter connects_failed;
   Counter connections_lost;

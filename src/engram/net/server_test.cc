@@ -3,7 +3,6 @@
 #include <thread>
 
 #include "engram/base/error.h"
-#include "engram/net/connection_pool.h"
 #include "engram/net/testing/fixture.h"
 
 namespace engram::net {
@@ -234,36 +233,6 @@ TEST_F(ManyLoopsTest, ConnectionsAreDealtOutInTurn) {
   }
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(loops_.at(i).counters().calls_begun.value(), 2u);
   RunOn(loop(), [&] { channels.clear(); });
-}
-
-TEST_F(ManyLoopsTest, PoolKeepsToTheLoopAndTheNumber) {
-  StartServer();
-  ConnectionPool pool(loops_, {}, 4);
-  for (int round = 0; round < 5; ++round) {
-    for (size_t i = 0; i < loops_.size(); ++i) {
-      PendingCall call;
-      RunOn(loops_.at(i),
-            [&] { pool.Get(i, address())->Unary(testing::kUnary, {}, "x", call.Done()); });
-      EXPECT_EQ(call.Wait().message, "x");
-    }
-  }
-  EXPECT_EQ(loops_.at(0).counters().connects.value(), 2u);
-  EXPECT_EQ(loops_.at(1).counters().connects.value(), 1u);
-  EXPECT_EQ(loops_.at(2).counters().connects.value(), 1u);
-  pool.Close();
-}
-
-TEST_F(ManyLoopsTest, RemovedNodeLosesItsChannels) {
-  StartServer();
-  ConnectionPool pool(loops_, {}, 4);
-  PendingCall call;
-  CallOptions options = With("hang", "1");
-  RunOn(loop(), [&] { pool.Get(0, address())->Unary(testing::kUnary, options, "x", call.Done()); });
-  ASSERT_TRUE(Eventually([&] { return Count(&Counters::calls_begun) == 1; }));
-  pool.Remove(address());
-  EXPECT_EQ(call.Wait().status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_TRUE(Eventually([&] { return Count(&Counters::connections_closed) == 1; }));
-  pool.Close();
 }
 
 // A forwarder hands the request's string on as it is: what is counted is all the copying there is.

@@ -48,6 +48,8 @@ class ClusterInfo {
   using NodesDone =
       absl::AnyInvocable<void(std::vector<v1::NodeInfo>, std::vector<v1::MissingNode>)>;
   void DescribeAll(const ServerCall& call, NodesDone done);
+  // The last part of a status; then it is sent.
+  void AddConnections(const std::shared_ptr<ServerCall>& call, v1::GetStatusResponse reply);
   v1::NodeInfo FromAnswer(const PeerAnswer& answer, std::vector<v1::MissingNode>& missing) const;
   TimePoint PeerDeadline(const ServerCall& call) const {
     return OperationDeadline(call.deadline(), kPeerLimit, Now());
@@ -69,6 +71,17 @@ v1::MissingNode Missing(const PeerAnswer& answer) {
   missing.set_reason(answer.result.status.ok() ? "another node answers at its address"
                                                : std::string(answer.result.status.message()));
   return missing;
+}
+
+v1::ConnectionHealth Summary(const std::vector<net::NodeConnections>& nodes) {
+  v1::ConnectionHealth health;
+  health.set_nodes(static_cast<uint32_t>(nodes.size()));
+  for (const net::NodeConnections& node : nodes) {
+    health.set_healthy_nodes(health.healthy_nodes() + (node.healthy() ? 1 : 0));
+    health.set_channels(health.channels() + static_cast<uint32_t>(node.channels));
+    health.set_ready_channels(health.ready_channels() + static_cast<uint32_t>(node.ready));
+  }
+  return health;
 }
 
 v1::NodeInfo ClusterInfo::DescribeSelf() const {
@@ -202,7 +215,17 @@ void ClusterInfo::GetStatus(ServerCall call, const v1::GetStatusRequest&) {
     }
     reply.set_whole(missing.empty());
     for (v1::MissingNode& node : missing) *reply.add_missing() = std::move(node);
-    Answer(*shared, reply);
+    AddConnections(shared, std::move(reply));
+  });
+}
+
+void ClusterInfo::AddConnections(const std::shared_ptr<ServerCall>& call,
+                                 v1::GetStatusResponse reply) {
+  context_.pool.Health([this, call, reply = std::move(reply)](
+                           const std::vector<net::NodeConnections>& nodes) mutable {
+    *reply.mutable_connections() = Summary(nodes);
+    // The pool answers on any loop.
+    call->loop().Post([this, call, reply = std::move(reply)] { Answer(*call, reply); });
   });
 }
 

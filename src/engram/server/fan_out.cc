@@ -30,8 +30,8 @@ void AskAllPeers(NodeContext& context, LoopState& loop, std::string_view method,
   for (size_t i = 0; i < gathering->answers.size(); ++i) {
     net::CallOptions options{deadline, {}};
     options.metadata.Add(kMdCluster, context.config.cluster);
-    net::Channel& channel =
-        *context.pool.Get(loop.index, *context.AddressOf(gathering->answers[i].node));
+    const NodeId& node = gathering->answers[i].node;
+    net::Channel& channel = *context.pool.Get(loop.index, node, *context.AddressOf(node));
     channel.Unary(method, std::move(options), request,
                   [gathering, i, started](net::CallResult result) {
                     gathering->answers[i].result = std::move(result);

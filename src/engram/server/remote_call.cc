@@ -79,7 +79,7 @@ void Router::RemoteCall::Send(const CallPlan::Send& send) {
                   fmt::format("node {} is not in this node's list of peers", send.node.value()));
     return Do(plan_.OnOutcome({unknown, routing::Delivery::kNotSent, std::nullopt}, Now()));
   }
-  net::Channel& channel = *context_.pool.Get(loop_.index, *address);
+  net::Channel& channel = *context_.pool.Get(loop_.index, send.node, *address);
   sent_ = channel.Unary(
       PeerMethod(request_.op), OptionsFor(send), std::move(request_.body),
       [self = shared_from_this()](net::CallResult result) { self->OnResult(std::move(result)); });
