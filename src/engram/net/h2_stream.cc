@@ -265,6 +265,7 @@ void H2Stream::Acknowledge() {
 
 void H2Stream::Discard() {
   discarding_ = true;
+  reader_.Drop();
   unread_.clear();
   unread_bytes_ = 0;
   Acknowledge();

@@ -35,6 +35,10 @@ class MessageReader {
   // The message. REQUIRES: kComplete.
   std::string Take();
 
+  // Frees the message under way, which nobody wants any more. The state stays for who asks how it
+  // came to that; nothing may be fed or taken.
+  void Drop() { std::string().swap(message_); }
+
   State state() const { return state_; }
   bool failed() const { return state_ > State::kComplete; }
   // The flag of the message under way, complete or just taken.
