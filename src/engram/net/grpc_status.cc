@@ -85,8 +85,12 @@ void CopyPayloads(const absl::Status& from, absl::Status& to) {
       [&](absl::string_view url, const absl::Cord& payload) { to.SetPayload(url, payload); });
 }
 
+bool IsKnown(const v1::ErrorDetail& proto) {
+  return proto.code() > 0 && proto.code() < kErrorCodeCount;
+}
+
 void Attach(v1::ErrorDetail proto, absl::Status& status) {
-  if (proto.code() > 0 && proto.code() < kErrorCodeCount) {
+  if (IsKnown(proto)) {
     // The number in grpc-status rules, so only the payload of the made status is wanted.
     CopyPayloads(MakeError(FromProto(proto), ""), status);
   }
@@ -98,6 +102,20 @@ void Attach(v1::ErrorDetail proto, absl::Status& status) {
     *trace.mutable_attempts() = std::move(*proto.mutable_attempts());
     status.SetPayload(kAttemptsPayload, absl::Cord(trace.SerializeAsString()));
   }
+}
+
+// False: there is more in them, or other things, than a status of ours has.
+bool AttachDetails(std::string_view details, absl::Status& status) {
+  v1::StatusDetails parsed;
+  if (!parsed.ParseFromArray(details.data(), static_cast<int>(details.size()))) return false;
+  for (const auto& any : parsed.details()) {
+    v1::ErrorDetail proto;
+    if (any.type_url() != kDetailType || !proto.ParseFromString(any.value())) continue;
+    const bool whole = parsed.details_size() == 1 && IsKnown(proto);
+    Attach(std::move(proto), status);
+    return whole;
+  }
+  return false;
 }
 
 }  // namespace
@@ -134,6 +152,9 @@ std::string PercentDecode(std::string_view text) {
 
 std::string EncodeDetails(const absl::Status& status) {
   if (status.ok() || !HasPayload(status)) return {};
+  if (auto foreign = status.GetPayload(kForeignDetailsPayload); foreign.has_value()) {
+    return std::string(*foreign);
+  }
   v1::StatusDetails details;
   details.set_code(static_cast<int>(status.code()));
   details.set_message(
@@ -149,16 +170,9 @@ absl::Status DecodeStatus(int code, std::string_view message, std::string_view d
   const bool known = code > 0 && code <= static_cast<int>(absl::StatusCode::kUnauthenticated);
   absl::Status status(known ? static_cast<absl::StatusCode>(code) : absl::StatusCode::kUnknown,
                       absl::string_view(message.data(), message.size()));
-  v1::StatusDetails parsed;
-  if (details.empty() || !parsed.ParseFromArray(details.data(), static_cast<int>(details.size()))) {
-    return status;
-  }
-  for (const auto& any : parsed.details()) {
-    v1::ErrorDetail proto;
-    if (any.type_url() == kDetailType && proto.ParseFromString(any.value())) {
-      Attach(std::move(proto), status);
-      break;
-    }
+  if (!details.empty() && !AttachDetails(details, status)) {
+    status.SetPayload(kForeignDetailsPayload,
+                      absl::Cord(absl::string_view(details.data(), details.size())));
   }
   return status;
 }

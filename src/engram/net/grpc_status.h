@@ -16,6 +16,9 @@ namespace engram::net {
 // Payloads a status may carry besides its ErrorDetail, as serialized protobuf messages.
 inline constexpr char kAssignmentPayload[] = "engram/assignment";  // engram.v1.Assignment
 inline constexpr char kAttemptsPayload[] = "engram/attempts";      // engram.v1.RouteTrace
+// The details of a server that is not ours, or is newer than we: bytes as they came, and as they
+// are sent when the status is passed on.
+inline constexpr char kForeignDetailsPayload[] = "engram/foreign-details";
 
 // Values of grpc-message: everything but printable ASCII, and '%', becomes %XX. Decoding leaves
 // what is malformed as it is.
@@ -26,8 +29,8 @@ std::string PercentDecode(std::string_view text);
 std::string EncodeDetails(const absl::Status& status);
 
 // The inverse: `code` is the number in grpc-status, `message` the decoded grpc-message, `details`
-// the raw value (or ""). Details that do not parse are ignored, numbers that gRPC does not define
-// become UNKNOWN.
+// the raw value (or ""). Details that are not one ErrorDetail become kForeignDetailsPayload,
+// numbers that gRPC does not define UNKNOWN.
 absl::Status DecodeStatus(int code, std::string_view message, std::string_view details);
 
 // What gRPC makes of a reply without grpc-status ("HTTP to gRPC Status Code Mapping") and of a

@@ -161,6 +161,22 @@ TEST(StatusDetails, PlainStatusHasNone) {
   EXPECT_EQ(EncodeDetails(absl::NotFoundError("x")), "");
 }
 
+TEST(StatusDetails, OfForeignServersArePassedOnAsTheyCame) {
+  v1::ErrorDetail ours;
+  ours.set_code(v1::ERROR_CODE_NOT_FOUND);
+  v1::StatusDetails mixed;
+  mixed.add_details()->set_type_url("type.googleapis.com/google.rpc.RetryInfo");
+  auto* any = mixed.add_details();
+  any->set_type_url("type.googleapis.com/engram.v1.ErrorDetail");
+  ours.SerializeToString(any->mutable_value());
+  for (const std::string& details : {mixed.SerializeAsString(), std::string("no protobuf\xff")}) {
+    const absl::Status status = DecodeStatus(9, "m", details);
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(EncodeDetails(status), details);
+  }
+  EXPECT_EQ(CodeOf(DecodeStatus(9, "m", mixed.SerializeAsString())), ErrorCode::kNotFound);
+}
+
 TEST(StatusDetails, OfHostilePeersAreHarmless) {
   EXPECT_EQ(DecodeStatus(5, "m", "garbage\xff").code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(DecodeStatus(17, "m", "").code(), absl::StatusCode::kUnknown);
