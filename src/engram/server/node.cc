@@ -16,6 +16,7 @@
 #include "engram/server/health_service.h"
 #include "engram/server/memory_service.h"
 #include "engram/server/peer_service.h"
+#include "engram/server/public_services.h"
 #include "engram/server/reflection_service.h"
 #include "engram/server/version.h"
 
@@ -100,7 +101,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
   p.local.PublishHeldSpaces();
   AddMemoryService(p.server, p.context, p.router);
   AddPeerService(p.server, p.context, p.local);
-  AddReflectionService(p.server);
+  AddReflectionService(p.server, kPublicServices);
   p.health.AddTo(p.server);
   AddClusterServices(p.server, p.context, *p.engine, WallNow());
   p.loops.Start();

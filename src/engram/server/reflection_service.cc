@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "engram/server/public_services.h"
 #include "engram/v1/cluster.pb.h"
 #include "engram/v1/error.pb.h"
 #include "engram/v1/memory.pb.h"
@@ -61,13 +60,14 @@ void SetExtensionNumbers(const std::string& type, ServerReflectionResponse& resp
   response.mutable_all_extension_numbers_response()->set_base_type_name(type);
 }
 
-void ListServices(ServerReflectionResponse& response) {
-  for (std::string_view name : kPublicServices) {
+void ListServices(ServiceNames services, ServerReflectionResponse& response) {
+  for (std::string_view name : services) {
     response.mutable_list_services_response()->add_service()->set_name(std::string(name));
   }
 }
 
-void Fill(const ServerReflectionRequest& request, ServerReflectionResponse& response) {
+void Fill(const ServerReflectionRequest& request, ServiceNames services,
+          ServerReflectionResponse& response) {
   const DescriptorPool* pool = DescriptorPool::generated_pool();
   switch (request.message_request_case()) {
     case ServerReflectionRequest::kFileByFilename:
@@ -81,18 +81,18 @@ void Fill(const ServerReflectionRequest& request, ServerReflectionResponse& resp
     case ServerReflectionRequest::kAllExtensionNumbersOfType:
       return SetExtensionNumbers(request.all_extension_numbers_of_type(), response);
     case ServerReflectionRequest::kListServices:
-      return ListServices(response);
+      return ListServices(services, response);
     case ServerReflectionRequest::MESSAGE_REQUEST_NOT_SET:
       return SetError(absl::StatusCode::kInvalidArgument, "the request asks for nothing", response);
   }
 }
 
 // One question after the other; the next is read when the answer to the last is on its way.
-void AnswerNext(const std::shared_ptr<ServerCall>& call) {
-  call->Read([call](std::optional<std::string> request) {
+void AnswerNext(const std::shared_ptr<ServerCall>& call, ServiceNames services) {
+  call->Read([call, services](std::optional<std::string> request) {
     if (!request.has_value()) return call->Finish(absl::OkStatus());
-    if (call->Send(AnswerReflection(*request))) return AnswerNext(call);
-    call->OnWritable([call] { AnswerNext(call); });
+    if (call->Send(AnswerReflection(*request, services))) return AnswerNext(call, services);
+    call->OnWritable([call, services] { AnswerNext(call, services); });
   });
 }
 
@@ -113,7 +113,7 @@ void LinkDescriptors() {
 
 }  // namespace
 
-std::string AnswerReflection(const std::string& bytes) {
+std::string AnswerReflection(const std::string& bytes, ServiceNames services) {
   LinkDescriptors();
   ServerReflectionRequest request;
   ServerReflectionResponse response;
@@ -123,15 +123,17 @@ std::string AnswerReflection(const std::string& bytes) {
   }
   response.set_valid_host(request.host());
   *response.mutable_original_request() = request;
-  Fill(request, response);
+  Fill(request, services, response);
   return response.SerializeAsString();
 }
 
-void AddReflectionService(net::Server& server) {
+void AddReflectionService(net::Server& server, ServiceNames services) {
   for (std::string_view version : {"v1", "v1alpha"}) {
     server.AddStream(
         fmt::format("/grpc.reflection.{}.ServerReflection/ServerReflectionInfo", version),
-        [](ServerCall call) { AnswerNext(std::make_shared<ServerCall>(std::move(call))); });
+        [services](ServerCall call) {
+          AnswerNext(std::make_shared<ServerCall>(std::move(call)), services);
+        });
   }
 }
 

@@ -16,7 +16,8 @@ using grpc::reflection::v1::ServerReflectionResponse;
 
 ServerReflectionResponse Ask(const ServerReflectionRequest& request) {
   ServerReflectionResponse response;
-  EXPECT_TRUE(response.ParseFromString(AnswerReflection(request.SerializeAsString())));
+  EXPECT_TRUE(
+      response.ParseFromString(AnswerReflection(request.SerializeAsString(), kPublicServices)));
   return response;
 }
 
