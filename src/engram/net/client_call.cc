@@ -19,6 +19,10 @@ constexpr char kUserAgent[] = "grpc-engram/" ENGRAM_VERSION;
 // More than any server takes, and less than what nghttp2 refuses to send (64 KiB).
 constexpr size_t kMetadataBytesMax = 32u << 10;
 
+absl::Status LateStatus() {
+  return MakeError(ErrorCode::kDeadlineExceeded, "the call's deadline has passed");
+}
+
 }  // namespace
 
 ClientCall::ClientCall(EventLoop& loop, Limits limits, CallOptions options, Channel::Done done)
@@ -142,14 +146,14 @@ void ClientCall::Cancel() {
   EndLocally(MakeError(ErrorCode::kCancelled, "the call was cancelled"), DeliveryNow());
 }
 
-void ClientCall::OnDeadline() {
-  EndLocally(MakeError(ErrorCode::kDeadlineExceeded, "the call's deadline has passed"),
-             DeliveryNow());
-}
+void ClientCall::OnDeadline() { EndLocally(LateStatus(), DeliveryNow()); }
 
 void ClientCall::OnClosed(uint32_t http2_error) {
   if (answered_) return;
   const bool refused = http2_error == NGHTTP2_REFUSED_STREAM;
+  // A server may end a call so whose time is over, and gRPC's own clients take it so.
+  const bool late = http2_error == NGHTTP2_CANCEL && options_.deadline <= EventLoop::Now();
+  if (late) return EndLocally(LateStatus(), Delivery::kUndetermined);
   EndLocally(StatusOfStreamError(http2_error),
              refused ? Delivery::kNotSent : Delivery::kUndetermined);
 }

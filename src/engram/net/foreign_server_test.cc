@@ -56,6 +56,23 @@ TEST_F(ForeignServer, OtherResetsAreUndetermined) {
   EXPECT_EQ(AfterReset(11).status.code(), absl::StatusCode::kResourceExhausted);
 }
 
+TEST_F(ForeignServer, CancelledByTheServerAfterTheDeadlineIsTheDeadlines) {
+  const PendingCall first = BeginCall();  // so that there is a connection
+  const CallOptions options = Within(std::chrono::milliseconds(50));
+  PendingCall call = Begin("/s/M", "late", options);
+  ASSERT_TRUE(peer_->ReceiveType(testing::kHeaders).has_value());
+  // The loop finds both in one wake-up, the server's word first.
+  std::promise<void> release;
+  loop().Post([&] { release.get_future().wait(); });
+  peer_->Send(Frame{testing::kRstStream, 0, 3, std::string("\0\0\0\x08", 4)});
+  const TimePoint later = options.deadline + std::chrono::milliseconds(5);
+  EXPECT_TRUE(testing::Eventually([&] { return EventLoop::Now() > later; }));
+  release.set_value();
+  const CallResult result = call.Wait();
+  EXPECT_EQ(result.status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(result.delivery, Delivery::kUndetermined);
+}
+
 TEST_F(ForeignServer, GoawayBelowTheStreamIsNotSentAndAnotherConnectionFollows) {
   PendingCall begun = BeginCall();
   PendingCall not_begun = Begin("/s/M", "second");

@@ -116,6 +116,7 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   // From now on whatever arrives is acknowledged and dropped, and what waits to be read or sent is
   // forgotten.
   void Discard();
+  bool has_unsent() const { return queue_.unsent() > 0; }
   void DiscardUnsent();
   // Drops the handler's call-backs; they may own what calls this.
   void DropCallbacks();

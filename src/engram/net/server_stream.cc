@@ -123,8 +123,12 @@ void ServerStreamState::OnConnectionLost(bool /*sent*/, std::string_view /*reaso
 
 void ServerStreamState::OnDeadline() {
   set_deadline(kNever);
-  // The answer is there, but the peer does not take it.
-  if (ended_) return connection()->ResetStream(id(), NGHTTP2_CANCEL);
+  if (ended_) {
+    // The answer is there. Without messages it waits for nothing but its turn; with some, the peer
+    // does not take them.
+    if (has_unsent()) connection()->ResetStream(id(), NGHTTP2_CANCEL);
+    return;
+  }
   loop().counters().calls_deadline_exceeded.Add();
   DiscardUnsent();
   SubmitEnd(MakeError(ErrorCode::kDeadlineExceeded, "the call's deadline has passed"));

@@ -4,6 +4,7 @@
 
 #include "engram/base/error.h"
 #include "engram/net/testing/fixture.h"
+#include "engram/net/testing/raw_peer.h"
 
 namespace engram::net {
 namespace {
@@ -158,6 +159,38 @@ TEST_F(ServerTest, AUnaryCallEndsAtTheServersLimitThoughTheClientSetNone) {
   const CallResult result = Call(testing::kUnary, "x", With("hang", "1"));
   EXPECT_EQ(result.status.code(), absl::StatusCode::kDeadlineExceeded) << result.status;
   EXPECT_EQ(result.delivery, Delivery::kAnswered);
+}
+
+// The loop finds the end of a call and its deadline in the same wake-up, in this order.
+TEST_F(ServerTest, AnswerOfTheLastMomentIsStillSent) {
+  std::optional<ServerCall> held;
+  StartServer({}, [&](Server& server) {
+    server.AddStream("/test/Hold", [&](ServerCall call) { held = std::move(call); });
+    server.AddStream("/test/End", [&](ServerCall call) {
+      std::exchange(held, std::nullopt)->Finish(absl::NotFoundError("just in time"));
+      call.Finish(absl::OkStatus());
+    });
+  });
+  testing::RawPeer second(server_->port());
+  second.Begin();
+  ASSERT_TRUE(second.ReceiveType(testing::kSettings).has_value());
+  testing::RawPeer first(server_->port());
+  first.Begin();
+  testing::Frame hold = testing::RequestHeaders(1, "/test/Hold");
+  hold.payload += testing::EncodeHeader("grpc-timeout", "50m");
+  first.Send(hold);
+  ASSERT_TRUE(Eventually([&] { return RunOn(loop(), [&] { return held.has_value(); }); }));
+  const TimePoint deadline = RunOn(loop(), [&] { return held->deadline(); });
+  std::promise<void> release;
+  loop().Post([&] { release.get_future().wait(); });
+  second.Send(testing::RequestHeaders(1, "/test/End"));
+  EXPECT_TRUE(Eventually([&] { return EventLoop::Now() > deadline + 5ms; }));
+  release.set_value();
+  while (const auto frame = first.Receive()) {
+    if (frame->stream != 1) continue;
+    EXPECT_EQ(frame->type, testing::kHeaders);
+    break;
+  }
 }
 
 TEST_F(ServerTest, ConnectionsAreBounded) {
