@@ -1,4 +1,4 @@
-// What the cases share: a client per node, checks, and the report.
+// What the cases share: a client per node, and checks of errors.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -6,6 +6,7 @@ const path = require('node:path');
 const grpc = require('@grpc/grpc-js');
 const protoLoader = require('@grpc/proto-loader');
 const protobuf = require('protobufjs');
+const { runCases } = require('./report');
 
 const TIMEOUT_MS = 10000;
 const PROTO_DIR = path.join(__dirname, '../../../proto');
@@ -136,23 +137,11 @@ async function expectError(promise, code, detailCode, field) {
   return detail;
 }
 
-async function run(cases, addresses, only) {
+function run(cases, addresses, only) {
   const clients = addresses.map((address) => new Client(address));
   const prefix = `foreign.node.${Date.now().toString(16)}`;
-  const chosen = Object.entries(cases).filter(([name]) => name.includes(only));
-  let failed = 0;
-  for (const [name, test] of chosen) {
-    const start = Date.now();
-    try {
-      await test({ clients, first: clients[0], last: clients[clients.length - 1], space: `${prefix}.${name}` });
-      console.log(`ok    ${name} (${Date.now() - start} ms)`);
-    } catch (error) {
-      failed += 1;
-      console.log(`FAIL  ${name}: ${error instanceof assert.AssertionError ? error.message : error.stack}`);
-    }
-  }
-  console.log(`node: ${chosen.length - failed} of ${chosen.length} cases passed`);
-  return failed || !chosen.length ? 1 : 0;
+  return runCases('node', cases, only, (name, test) => test(
+      { clients, first: clients[0], last: clients[clients.length - 1], space: `${prefix}.${name}` }));
 }
 
 module.exports = { assert, decode, errorOf, expectError, grpc, run };

@@ -8,7 +8,8 @@ import time
 
 import grpc
 from engram.v1 import cluster_pb2, common_pb2, memory_pb2, spaces_pb2
-from harness import TIMEOUT_S, Failed, check, check_equal, error_of, expect_error
+from harness import TIMEOUT_S, expect_error
+from report import Failed, check, check_equal, error_of
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 ULID = re.compile(r"^[0-9A-HJKMNP-TV-Z]{26}$")

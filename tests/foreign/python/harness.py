@@ -1,25 +1,12 @@
-"""What the cases share: a client per node, checks, and the report."""
+"""What the cases share: a client per node, and checks of errors."""
 
 import time
-import traceback
 
 import grpc
 from engram.v1 import cluster_pb2_grpc, error_pb2, memory_pb2, memory_pb2_grpc, spaces_pb2_grpc
+from report import check, check_equal, error_of, run_cases
 
 TIMEOUT_S = 10
-
-
-class Failed(Exception):
-    pass
-
-
-def check(condition, message):
-    if not condition:
-        raise Failed(message)
-
-
-def check_equal(got, expected, what):
-    check(got == expected, f"{what}: got {got!r}, expected {expected!r}")
 
 
 class Client:
@@ -70,15 +57,6 @@ class Context:
         return self.clients[-1]
 
 
-def error_of(action):
-    """The RpcError that the action ends with."""
-    try:
-        action()
-    except grpc.RpcError as error:
-        return error
-    raise Failed("succeeded, an error was expected")
-
-
 def detail_of(error):
     """The ErrorDetail in grpc-status-details-bin, whose envelope is that of google.rpc.Status."""
     packed = dict(error.trailing_metadata()).get("grpc-status-details-bin")
@@ -106,20 +84,4 @@ def expect_error(action, code, detail_code, field=None):
 def run(cases, addresses, only):
     clients = [Client(address) for address in addresses]
     prefix = f"foreign.python.{time.time_ns():x}"
-    failed = 0
-    ran = 0
-    for case in cases:
-        name = case.__name__
-        if only not in name:
-            continue
-        ran += 1
-        start = time.monotonic()
-        try:
-            case(Context(clients, f"{prefix}.{name}"))
-            print(f"ok    {name} ({(time.monotonic() - start) * 1000:.0f} ms)", flush=True)
-        except Exception as error:  # whatever it was, the other cases still run
-            failed += 1
-            what = str(error) if isinstance(error, Failed) else traceback.format_exc()
-            print(f"FAIL  {name}: {what}", flush=True)
-    print(f"python: {ran - failed} of {ran} cases passed")
-    return 1 if failed or not ran else 0
+    return run_cases("python", cases, only, lambda case: case(Context(clients, f"{prefix}.{case.__name__}")))
