@@ -33,9 +33,8 @@ absl::Status UsedForAnother(const RequestId& id) {
 
 }  // namespace
 
-CommitGroup::CommitGroup(storage::Database& database, SpaceTable& spaces, NodeId node,
-                         WallMillis now)
-    : database_(database), spaces_(spaces), node_(std::move(node)), now_(now), batch_(database) {}
+CommitGroup::CommitGroup(Stores stores, NodeId node, WallMillis now)
+    : stores_(stores), node_(std::move(node)), now_(now), batch_(stores.database) {}
 
 absl::StatusOr<std::optional<WriteResult>> CommitGroup::Remembered(
     const PendingWrite& write) const {
@@ -52,7 +51,7 @@ absl::StatusOr<std::optional<WriteResult>> CommitGroup::Remembered(
 
 SpaceDraft* CommitGroup::FindDraft(const SpaceId& space) {
   if (auto found = drafts_.find(space.value()); found != drafts_.end()) return &found->second;
-  std::shared_ptr<SpaceState> state = spaces_.Find(space.view());
+  std::shared_ptr<SpaceState> state = stores_.spaces.Find(space.view());
   if (state == nullptr) return nullptr;
   SpaceRecord record = state->record();
   return &drafts_.try_emplace(space.value(), SpaceDraft{std::move(state), false, record, {}})
@@ -97,16 +96,28 @@ absl::StatusOr<WriteResult> CommitGroup::Apply(PendingWrite& write) {
   return result;
 }
 
+// Every write of a memory, of its links or of its embedding is a change of the index.
+std::vector<std::string> CommitGroup::ChangedKeys() const {
+  std::vector<std::string> keys;
+  for (const auto& [name, draft] : drafts_) {
+    for (const IndexChange& change : draft.changes) {
+      keys.push_back(MemoryKey(draft.id(), change.id));
+    }
+  }
+  return keys;
+}
+
 absl::Status CommitGroup::Commit(storage::Sync sync) {
   if (batch_.empty()) return absl::OkStatus();
   for (const auto& [name, draft] : drafts_) {
     batch_.Put(Family::kCluster, SpaceRecordKey(draft.id()), EncodeSpace(draft.record));
   }
-  absl::Status written = database_.Write(batch_, sync);
+  const ReplyCache::WriteGuard guard(stores_.replies, ChangedKeys());
+  absl::Status written = stores_.database.Write(batch_, sync);
   if (!written.ok()) return written;
   for (auto& [name, draft] : drafts_) {
     draft.state->Publish(draft.record, draft.changes);
-    if (draft.is_new) spaces_.Insert(draft.state);
+    if (draft.is_new) stores_.spaces.Insert(draft.state);
   }
   return absl::OkStatus();
 }

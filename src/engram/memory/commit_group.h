@@ -6,9 +6,11 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "engram/memory/pending_write.h"
+#include "engram/memory/reply_cache.h"
 #include "engram/memory/space_draft.h"
 #include "engram/memory/space_table.h"
 #include "engram/storage/database.h"
@@ -17,7 +19,13 @@ namespace engram::memory {
 
 class CommitGroup {
  public:
-  CommitGroup(storage::Database& database, SpaceTable& spaces, NodeId node, WallMillis now);
+  // What a group changes; each outlives it.
+  struct Stores {
+    storage::Database& database;
+    SpaceTable& spaces;
+    ReplyCache& replies;
+  };
+  CommitGroup(Stores stores, NodeId node, WallMillis now);
 
   // The result to give once the group has committed. A request that was applied before gives its
   // remembered result; one whose id was used for another request is refused.
@@ -36,8 +44,10 @@ class CommitGroup {
   SpaceDraft& CreateDraft(const SpaceId& space, const WriteIdentity& identity);
   absl::StatusOr<WriteResult> ApplyIn(SpaceDraft& space, WriteOperation& operation);
 
-  storage::Database& database_;
-  SpaceTable& spaces_;
+  // Keys of the memories that were changed.
+  std::vector<std::string> ChangedKeys() const;
+
+  const Stores stores_;
   const NodeId node_;
   const WallMillis now_;
   storage::Batch batch_;

@@ -51,6 +51,7 @@ void ReadSome(const Engine& engine, uint64_t seed, const std::atomic<bool>& stop
       for (const RecallHit& hit : result->hits) EXPECT_TRUE(once.insert(hit.memory.id).second);
     }
     (void)engine.Get(query.space, MemoryId("m" + std::to_string(random() % 50)));
+    (void)engine.GetEncoded(query.space, MemoryId("m" + std::to_string(random() % 50)));
     (void)engine.ListSpaces();
   }
 }

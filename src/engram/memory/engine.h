@@ -40,8 +40,11 @@ struct EngineOptions {
   size_t exact_vectors_max = 5'000;  // more in one space are searched through an HNSW graph
   Duration request_id_ttl = std::chrono::hours(1);  // how long a repeated request is recognised
   uint64_t log_entries_max = 10'000;                // kept per space
-  size_t queue_max = 10'000;           // writes waiting; more are refused with Overloaded
-  size_t queue_bytes_max = 64u << 20;  // likewise, about what they hold in memory
+  size_t queue_max = 10'000;             // writes waiting; more are refused with Overloaded
+  size_t queue_bytes_max = 64u << 20;    // likewise, about what they hold in memory
+  size_t reply_cache_bytes = 32u << 20;  // encoded memories that are kept for GetEncoded
+  // What GetEncoded answers with; required if that is called. Called from any thread.
+  absl::AnyInvocable<std::string(Memory) const> encode;
   // Wall clock; a port so that tests decide the time. Required; called from any thread.
   absl::AnyInvocable<WallMillis() const> wall_clock;
 };
@@ -63,6 +66,9 @@ class Engine {
   // NoAssignment if the space is not held here, NotFound if the memory does not exist or was
   // forgotten.
   virtual absl::StatusOr<Memory> Get(const SpaceId& space, const MemoryId& id) const = 0;
+  // The same as EngineOptions::encode makes it; of a memory that was asked for lately, as kept.
+  virtual absl::StatusOr<std::shared_ptr<const std::string>> GetEncoded(
+      const SpaceId& space, const MemoryId& id) const = 0;
   virtual absl::StatusOr<RecallResult> Recall(const RecallQuery& query) const = 0;
 
   virtual std::optional<SpaceSummary> FindSpace(std::string_view space) const = 0;

@@ -29,12 +29,14 @@ SpaceSummary Summarize(const SpaceState& space) {
 EngineImpl::EngineImpl(EngineOptions options, std::unique_ptr<storage::Database> database)
     : options_(std::move(options)),
       database_(std::move(database)),
+      replies_(options_.reply_cache_bytes),
       housekeeper_(*database_, {options_.request_id_ttl, options_.log_entries_max}),
       keeper_(*database_, options_.exact_vectors_max),
       queue_(
           QueueOptions(options_),
           [this] {
-            return CommitGroup(*database_, spaces_, options_.node_id, options_.wall_clock());
+            return CommitGroup({*database_, spaces_, replies_}, options_.node_id,
+                               options_.wall_clock());
           },
           [this](const CommitGroup& group) { Committed(group); }) {}
 
@@ -93,6 +95,18 @@ absl::StatusOr<Memory> EngineImpl::Get(const SpaceId& space, const MemoryId& id)
   if (!memory.ok()) return memory.status();
   if (!memory->has_value()) return NoSuchMemory(space, id);
   return **std::move(memory);
+}
+
+absl::StatusOr<std::shared_ptr<const std::string>> EngineImpl::GetEncoded(
+    const SpaceId& space, const MemoryId& id) const {
+  const std::string key = MemoryKey(space, id);
+  ReplyCache::Lookup lookup = replies_.Find(key);
+  if (lookup.found != nullptr) return std::move(lookup.found);
+  auto memory = Get(space, id);
+  if (!memory.ok()) return memory.status();
+  auto bytes = std::make_shared<const std::string>(options_.encode(*std::move(memory)));
+  replies_.Keep(key, lookup.ticket, bytes);
+  return bytes;
 }
 
 absl::StatusOr<RecallResult> EngineImpl::Recall(const RecallQuery& query) const {

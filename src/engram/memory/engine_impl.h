@@ -9,6 +9,7 @@
 #include "engram/memory/housekeeper.h"
 #include "engram/memory/keeper.h"
 #include "engram/memory/ranking.h"
+#include "engram/memory/reply_cache.h"
 #include "engram/memory/space_table.h"
 #include "engram/memory/validate.h"
 #include "engram/storage/database.h"
@@ -26,6 +27,8 @@ class EngineImpl final : public Engine {
   void Forget(ForgetCommand command, Done done) override;
   void Link(LinkCommand command, Done done) override;
   absl::StatusOr<Memory> Get(const SpaceId& space, const MemoryId& id) const override;
+  absl::StatusOr<std::shared_ptr<const std::string>> GetEncoded(const SpaceId& space,
+                                                                const MemoryId& id) const override;
   absl::StatusOr<RecallResult> Recall(const RecallQuery& query) const override;
   std::optional<SpaceSummary> FindSpace(std::string_view space) const override;
   std::vector<SpaceSummary> ListSpaces() const override;
@@ -41,6 +44,7 @@ class EngineImpl final : public Engine {
   const EngineOptions options_;
   const std::unique_ptr<storage::Database> database_;
   SpaceTable spaces_;
+  mutable ReplyCache replies_;
   Housekeeper housekeeper_;  // commit thread only
   // In this order: the queue's thread, gone first, uses the keeper.
   mutable Keeper keeper_;  // a recall may ask it to look after a space

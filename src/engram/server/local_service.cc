@@ -157,16 +157,15 @@ void LocalService::Link(net::EventLoop& loop, const LocalRequest& request, Done 
 void LocalService::Get(const LocalRequest& request, Done done) {
   auto message = Parse<v1::GetRequest>(request);
   if (!message.ok()) return done(message.status());
-  auto found = engine_.Get(request.space, MemoryId(std::move(*message->mutable_id())));
-  if (!found.ok()) return done(found.status());
-  std::string reply = ToGetResponse(*std::move(found)).SerializeAsString();
-  if (reply.size() > kReplyBytesMax) {
+  auto reply = engine_.GetEncoded(request.space, MemoryId(std::move(*message->mutable_id())));
+  if (!reply.ok()) return done(reply.status());
+  if ((*reply)->size() > kReplyBytesMax) {
     return done(
         MakeError(ErrorCode::kInternal,
                   fmt::format("the memory takes {} bytes with its links, an answer may have {}",
-                              reply.size(), kReplyBytesMax)));
+                              (*reply)->size(), kReplyBytesMax)));
   }
-  done(std::move(reply));
+  done(**reply);
 }
 
 void LocalService::Recall(net::EventLoop& loop, const LocalRequest& request, Done done) {

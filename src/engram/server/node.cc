@@ -13,6 +13,7 @@
 
 #include "engram/net/server.h"
 #include "engram/server/cluster_service.h"
+#include "engram/server/convert.h"
 #include "engram/server/health_service.h"
 #include "engram/server/memory_service.h"
 #include "engram/server/peer_service.h"
@@ -40,6 +41,9 @@ memory::EngineOptions EngineOptionsOf(const NodeConfig& config) {
   options.durability = config.durability;
   options.exact_vectors_max = static_cast<size_t>(config.exact_vectors_max);
   options.request_id_ttl = config.request_id_ttl;
+  options.encode = [](memory::Memory memory) {
+    return ToGetResponse(std::move(memory)).SerializeAsString();
+  };
   options.wall_clock = WallNow;
   return options;
 }

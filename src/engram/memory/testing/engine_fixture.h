@@ -46,6 +46,10 @@ class EngineTest : public ::testing::Test {
   EngineOptions Options() {
     EngineOptions options = TestOptions(dir_.path());
     options.wall_clock = [this] { return WallMillis{now_.load()}; };
+    options.encode = [this](const Memory& memory) {
+      ++encoded_;
+      return memory.content + ", " + std::to_string(memory.links.size()) + " links";
+    };
     options.exact_vectors_max = exact_vectors_max_;
     options.log_entries_max = log_entries_max_;
     return options;
@@ -112,6 +116,7 @@ class EngineTest : public ::testing::Test {
 
   storage::TempDir dir_;
   std::atomic<int64_t> now_ = kTestStart;
+  std::atomic<int> encoded_ = 0;  // calls of EngineOptions::encode
   std::mt19937_64 random_{20231114};
   SpaceId space_{"space"};
   size_t exact_vectors_max_ = 5000;
