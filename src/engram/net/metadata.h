@@ -20,6 +20,7 @@ struct MetadataEntry {
 class Metadata {
  public:
   void Add(std::string_view name, std::string_view value) {
+    if (entries_.empty()) entries_.reserve(kUsual);  // one allocation instead of three
     entries_.push_back({std::string(name), std::string(value)});
   }
   // The first value of that name. The view lives as long as this object is not changed.
@@ -34,6 +35,8 @@ class Metadata {
   void clear() { entries_.clear(); }
 
  private:
+  static constexpr size_t kUsual = 4;
+
   std::vector<MetadataEntry> entries_;
 };
 

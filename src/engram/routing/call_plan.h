@@ -19,6 +19,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -88,6 +89,8 @@ class CallPlan {
   Action OnTimer(TimePoint now);
 
   const std::vector<AttemptRecord>& attempts() const { return attempts_; }
+  // The same, given away; when the plan has finished.
+  std::vector<AttemptRecord> TakeAttempts() { return std::move(attempts_); }
 
  private:
   struct Candidate {

@@ -96,6 +96,15 @@ v1::Sibling SiblingProto(memory::Memory m) {
   return proto;
 }
 
+// A request of plain fields, as Get's, is spared the list of those that are set.
+bool MayHoldMessages(const google::protobuf::Descriptor& type) {
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (type.field(i)->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE)
+      return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::Status CheckKnownFields(const Message& message) {
@@ -106,6 +115,7 @@ absl::Status CheckKnownFields(const Message& message) {
                            fmt::format("{} has no field number {}", message.GetDescriptor()->name(),
                                        unknown.field(0).number()));
   }
+  if (!MayHoldMessages(*message.GetDescriptor())) return absl::OkStatus();
   std::vector<const google::protobuf::FieldDescriptor*> fields;
   reflection->ListFields(message, &fields);
   for (const auto* field : fields) {

@@ -114,7 +114,7 @@ void Router::RemoteCall::Finish(const absl::Status& status) {
   }
   if (auto served_by = last_.trailing.Find(kMdServedBy)) reply.served_by = NodeId(*served_by);
   reply.degraded = last_.trailing.Find(kMdDegraded).has_value();
-  reply.attempts = plan_.attempts();
+  reply.attempts = plan_.TakeAttempts();
   std::exchange(done_, nullptr)(std::move(reply));
 }
 
