@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "engram/base/strong_id.h"
 #include "engram/net/channel.h"
 #include "engram/net/connection_pool.h"
 #include "engram/net/event_loop.h"
@@ -41,7 +42,7 @@ class PassThrough {
       : loops_(loops), pool_(loops, options, 1), to_(std::move(to)) {}
 
   void Handle(ServerCall call, std::string request) {
-    net::Channel& channel = *pool_.Get(IndexOf(loops_, call.loop()), to_);
+    net::Channel& channel = *pool_.Get(IndexOf(loops_, call.loop()), owner_, to_);
     const CallOptions options{call.deadline(), call.metadata()};
     const std::string_view method = call.method();
     auto done = [call = std::move(call)](CallResult result) mutable {
@@ -55,6 +56,7 @@ class PassThrough {
  private:
   EventLoopGroup& loops_;
   net::ConnectionPool pool_;
+  const NodeId owner_{"owner"};
   const std::string to_;
 };
 
