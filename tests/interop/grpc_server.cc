@@ -21,7 +21,7 @@ using namespace grpc::testing;  // NOLINT(google-build-using-namespace): the ser
 constexpr char kEchoInitial[] = "x-grpc-test-echo-initial";
 constexpr char kEchoTrailing[] = "x-grpc-test-echo-trailing-bin";
 
-std::string ToString(grpc::string_ref text) { return {text.data(), text.size()}; }
+std::string ToString(const grpc::string_ref& text) { return {text.data(), text.size()}; }
 
 void EchoMetadata(ServerContext* context) {
   const auto& metadata = context->client_metadata();

@@ -132,7 +132,7 @@ TEST_F(RelayTest, HeadersComeBeforeThereIsAMessage) {
       auto held = std::make_shared<ServerCall>(std::move(call));
       held->AddHeader("early", "1");
       held->SendHeaders();
-      held->Read([held](std::optional<std::string>) { held->Finish(absl::OkStatus()); });
+      held->Read([held](const std::optional<std::string>&) { held->Finish(absl::OkStatus()); });
     });
   });
   std::promise<Metadata> headers;
