@@ -32,17 +32,17 @@ ReplyCache::Lookup ReplyCache::Find(std::string_view key) {
   return {std::move(found), kNoTicket};
 }
 
-void ReplyCache::Keep(std::string_view key, uint64_t ticket, Bytes bytes) {
+void ReplyCache::Keep(std::string_view key, uint64_t ticket, const Bytes& bytes) {
   if (ticket == kNoTicket || BytesOf(key, bytes) > generation_bytes_max_) return;
   Shard& shard = ShardOf(key);
   WriterLock lock(&shard.mutex);
   if (shard.writers > 0 || shard.writes != ticket) return;
-  if (!shard.young.contains(key)) Add(shard, key, std::move(bytes));
+  if (!shard.young.contains(key)) Add(shard, key, bytes);
 }
 
-void ReplyCache::Add(Shard& shard, std::string_view key, Bytes bytes) {
+void ReplyCache::Add(Shard& shard, std::string_view key, const Bytes& bytes) {
   shard.young_bytes += BytesOf(key, bytes);
-  shard.young.emplace(key, std::move(bytes));
+  shard.young.emplace(key, bytes);
   if (shard.young_bytes <= generation_bytes_max_) return;
   shard.old = std::exchange(shard.young, {});
   shard.young_bytes = 0;

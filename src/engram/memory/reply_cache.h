@@ -36,7 +36,7 @@ class ReplyCache {
   };
   Lookup Find(std::string_view key);
   // Keeps what was read after Find() gave the ticket, unless it may be outdated already.
-  void Keep(std::string_view key, uint64_t ticket, Bytes bytes);
+  void Keep(std::string_view key, uint64_t ticket, const Bytes& bytes);
 
   // Announces writes of these keys, until it is gone.
   class WriteGuard {
@@ -67,7 +67,7 @@ class ReplyCache {
   };
 
   Shard& ShardOf(std::string_view key);
-  void Add(Shard& shard, std::string_view key, Bytes bytes)
+  void Add(Shard& shard, std::string_view key, const Bytes& bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
 
   const size_t generation_bytes_max_;  // of one shard
