@@ -83,6 +83,8 @@ TEST_F(Cli, ClusterCommandsHaveTheirDocumentedShapes) {
   EXPECT_EQ(status["connections"]["nodes"], 2);
   EXPECT_EQ(status["connections"]["healthy_nodes"], 2);
   EXPECT_GE(status["connections"]["ready_channels"], 2);
+  EXPECT_GT(status["wire"]["calls_begun"], 0);
+  EXPECT_EQ(status["wire"]["connections_flooding"], 0);
   Json spaces = RunJson(2, {"spaces", "--prefix", "listed"});
   ASSERT_EQ(spaces["spaces"].size(), 1u);
   EXPECT_EQ(spaces["spaces"][0]["memories"], 1);

@@ -1,6 +1,8 @@
 // engram spaces, nodes, status, route: the cluster as a node sees it.
 #include <fmt/format.h>
 
+#include <map>
+
 #include "engram/cli/command.h"
 
 namespace engram::cli {
@@ -109,6 +111,11 @@ Json ConnectionsJson(const v1::ConnectionHealth& health) {
           {"ready_channels", health.ready_channels()}};
 }
 
+Json WireJson(const google::protobuf::Map<std::string, int64_t>& wire) {
+  const std::map<std::string, int64_t> sorted(wire.begin(), wire.end());
+  return sorted;
+}
+
 void Status(Context& context) {
   auto client = Connect(context);
   if (client == nullptr) return;
@@ -123,7 +130,8 @@ void Status(Context& context) {
                       {"memories", reply.memories()},
                       {"nodes", NodesJson(reply.nodes())},
                       {"missing", MissingJson(reply.missing())},
-                      {"connections", ConnectionsJson(reply.connections())}});
+                      {"connections", ConnectionsJson(reply.connections())},
+                      {"wire", WireJson(reply.wire())}});
   }
   fmt::print("cluster '{}' is {}: {} of {} nodes answer, {} spaces, {} memories (seen from {})\n",
              reply.cluster_id(), reply.whole() ? "whole" : "NOT WHOLE",

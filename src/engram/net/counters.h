@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 namespace engram::net {
 
@@ -57,6 +59,7 @@ struct Counters {
   Counter connections_old;         // connection_age_max, connection_age_grace
   Counter tls_handshakes_failed;   // no certificate of ours, no TLS, no ALPN; channel side too
   Counter connections_flooding;    // resets, pings, settings: ended with ENHANCE_YOUR_CALM
+  Counter streams_refused;         // concurrent_streams_max
   Counter header_lists_refused;    // header_bytes_max, metadata_bytes_max
   Counter messages_refused;        // message_bytes_max, malformed or damaged ones; client side too
   Counter messages_over_budget;    // bytes_held_max
@@ -72,7 +75,20 @@ struct Counters {
   Counter connects;
   Counter connects_failed;
   Counter connections_lost;
+  Counter keepalives_sent;    // server side too
   Counter keepalives_missed;  // server side too
 };
+
+// The one place for their names, which are those of the members.
+struct CounterName {
+  std::string_view name;
+  Counter Counters::*counter;
+};
+struct GaugeName {
+  std::string_view name;
+  Gauge Counters::*gauge;
+};
+std::span<const CounterName> CounterNames();
+std::span<const GaugeName> GaugeNames();
 
 }  // namespace engram::net

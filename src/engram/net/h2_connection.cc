@@ -144,6 +144,7 @@ void H2Connection::Tick() {
     const ConnectionLifecycle::Due due = lifecycle_.Tick(EventLoop::Now());
     if (due.action == ConnectionLifecycle::Action::kNone) return AwaitNextTick();
     if (due.action == ConnectionLifecycle::Action::kPing) {
+      loop().counters().keepalives_sent.Add();
       nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
       FlushSoon();
     } else {

@@ -211,6 +211,7 @@ TEST_F(HostilePeer, MoreStreamsThanAllowedAreRefused) {
   for (uint32_t stream = 1; stream < 100; stream += 2)
     peer_->Send(RequestHeaders(stream, testing::kUnary));
   EXPECT_TRUE(peer_->ReceiveType(testing::kRstStream).has_value());
+  EXPECT_GT(Count(&Counters::streams_refused), 0u);
 }
 
 TEST_F(HostilePeer, RandomBytesAfterThePreface) {

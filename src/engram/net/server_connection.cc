@@ -113,6 +113,11 @@ void ServerConnection::OnFrame(const nghttp2_frame& frame) {
 }
 
 void ServerConnection::OnFrameSent(const nghttp2_frame& frame) {
+  // A stream beyond concurrent_streams_max is refused by nghttp2 before we hear of it.
+  if (frame.hd.type == NGHTTP2_RST_STREAM &&
+      frame.rst_stream.error_code == NGHTTP2_REFUSED_STREAM) {
+    loop().counters().streams_refused.Add();
+  }
   if (early_ends_ == 0 || frame.hd.type != NGHTTP2_HEADERS ||
       (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
     return;

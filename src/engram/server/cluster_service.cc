@@ -84,6 +84,19 @@ v1::ConnectionHealth Summary(const std::vector<net::NodeConnections>& nodes) {
   return health;
 }
 
+// All loops together.
+void AddWire(const net::EventLoopGroup& loops, google::protobuf::Map<std::string, int64_t>& wire) {
+  for (size_t i = 0; i < loops.size(); ++i) {
+    const net::Counters& counters = loops.at(i).counters();
+    for (const net::CounterName& c : net::CounterNames()) {
+      wire[std::string(c.name)] += static_cast<int64_t>((counters.*c.counter).value());
+    }
+    for (const net::GaugeName& g : net::GaugeNames()) {
+      wire[std::string(g.name)] += (counters.*g.gauge).value();
+    }
+  }
+}
+
 v1::NodeInfo ClusterInfo::DescribeSelf() const {
   v1::NodeInfo node;
   node.set_id(context_.self.value());
@@ -215,6 +228,7 @@ void ClusterInfo::GetStatus(ServerCall call, const v1::GetStatusRequest&) {
     }
     reply.set_whole(missing.empty());
     for (v1::MissingNode& node : missing) *reply.add_missing() = std::move(node);
+    AddWire(context_.loops, *reply.mutable_wire());
     AddConnections(shared, std::move(reply));
   });
 }
