@@ -46,10 +46,16 @@ struct Counters {
   Counter messages_sent;
   Counter message_bytes_sent;
 
+  // HTTP/2 streams of both sides. What has begun and not ended is open: for these, and for
+  // connections and calls below.
+  Counter streams_begun;
+  Counter streams_ended;
+
   // Server side. The second group counts how often a bound of ServerOptions was hit.
   Counter connections_accepted;
   Counter connections_closed;
   Counter calls_begun;
+  Counter calls_ended;  // by their handlers or against their will
   Counter calls_cancelled;
   Counter calls_deadline_exceeded;
   Counter connections_refused;     // connections_max, connections_per_address_max

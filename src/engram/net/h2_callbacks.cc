@@ -22,11 +22,16 @@ struct H2Callbacks {
   static int Verdict(const H2Connection& connection) {
     return connection.closed() ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
   }
+  // Of call-backs that only receiving has: a connection that is being terminated takes nothing
+  // more.
+  static int VerdictOnReceived(const H2Connection& connection) {
+    return connection.termination_.has_value() ? NGHTTP2_ERR_CALLBACK_FAILURE : Verdict(connection);
+  }
 
   static int OnBeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     H2Connection& connection = ConnectionOf(user_data);
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) connection.OnRequestBegin(frame->hd.stream_id);
-    return Verdict(connection);
+    return VerdictOnReceived(connection);
   }
 
   static int OnHeader(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name,
@@ -36,7 +41,7 @@ struct H2Callbacks {
     if (H2Stream* stream = connection.Find(frame->hd.stream_id)) {
       stream->OnHeader(View(name, name_size), View(value, value_size));
     }
-    return Verdict(connection);
+    return VerdictOnReceived(connection);
   }
 
   static int OnDataChunk(nghttp2_session*, uint8_t, int32_t stream_id, const uint8_t* data,
@@ -47,13 +52,13 @@ struct H2Callbacks {
     } else {
       connection.Acknowledge(stream_id, size);
     }
-    return Verdict(connection);
+    return VerdictOnReceived(connection);
   }
 
   static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     H2Connection& connection = ConnectionOf(user_data);
     connection.HandleFrame(*frame);
-    return Verdict(connection);
+    return VerdictOnReceived(connection);
   }
 
   static int OnFrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {

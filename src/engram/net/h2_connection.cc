@@ -38,6 +38,7 @@ void H2Connection::AddStream(H2Stream& stream, int32_t id) {
   lifecycle_.OnCallBegun();
   stream.Attach(*this, id);
   streams_.push_back(stream);
+  loop().counters().streams_begun.Add();
 }
 
 H2Stream* H2Connection::Find(int32_t stream_id) {
@@ -69,14 +70,15 @@ bool H2Connection::HasOpened(int32_t stream_id) const {
 }
 
 void H2Connection::Terminate(uint32_t http2_error) {
-  nghttp2_session_terminate_session(session_, http2_error);
+  termination_ = http2_error;
   FlushSoon();
 }
 
 void H2Connection::OnBytes(const uint8_t* data, size_t size) {
+  if (termination_.has_value()) return;
   lifecycle_.OnReceived(EventLoop::Now());
   const ssize_t used = nghttp2_session_mem_recv(session_, data, size);
-  if (closed()) return;
+  if (closed() || termination_.has_value()) return;
   if (used < 0) return Close(nghttp2_strerror(static_cast<int>(used)));
   if (nghttp2_session_want_write(session_) != 0) {
     FlushSoon();
@@ -103,6 +105,10 @@ void H2Connection::HandleFrame(const nghttp2_frame& frame) {
 bool H2Connection::FillOutput(std::string& out) {
   out_ = &out;
   while (out.size() < kFlushBytes && !closed()) {
+    // Here and not where it was decided on, which is mostly a call-back: of a session that was
+    // terminated while it receives, nghttp2 takes the next malformed frame for a bug of its own and
+    // aborts the process (CVE-2026-27135, mended in part only by 1.52.0-1+deb12u3).
+    if (termination_.has_value()) nghttp2_session_terminate_session(session_, *termination_);
     const uint8_t* data = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_, &data);
     if (size < 0 && !closed()) Close(nghttp2_strerror(static_cast<int>(size)));

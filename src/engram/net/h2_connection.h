@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -50,8 +51,9 @@ class H2Connection : public Transport {
   void AddStream(H2Stream& stream, int32_t id);
   // The first frames: settings and the connection's window.
   void SubmitPreface(const nghttp2_settings_entry* settings, size_t count);
-  // Sends GOAWAY and closes once that is out.
+  // Takes nothing more in, sends GOAWAY and closes once that is out.
   void Terminate(uint32_t http2_error);
+  bool terminating() const { return termination_.has_value(); }
   // Begins to live: reads, and watches the time.
   void Begin();
   // Ends every stream and stops watching; for OnClosed().
@@ -82,7 +84,8 @@ class H2Connection : public Transport {
   void Tick();
 
   nghttp2_session* session_ = nullptr;
-  std::string* out_ = nullptr;  // during FillOutput
+  std::string* out_ = nullptr;           // during FillOutput
+  std::optional<uint32_t> termination_;  // the code of the GOAWAY that ends the connection
   StreamList streams_;
   DeadlineTimer deadlines_;
   ConnectionLifecycle lifecycle_;

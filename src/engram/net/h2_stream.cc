@@ -35,6 +35,7 @@ void H2Stream::Detach() {
 
 void H2Stream::Abandon() {
   connection_ = nullptr;
+  loop_.counters().streams_ended.Add();
   Account();
   unlink();
   self_.reset();  // may destroy this

@@ -101,8 +101,13 @@ void ServerStreamState::OnBadMessage(absl::Status status) {
 
 // ---- ends that the handler did not choose
 
+void ServerStreamState::MarkEnded() {
+  if (std::exchange(ended_, true) || !begun_) return;
+  loop().counters().calls_ended.Add();
+}
+
 void ServerStreamState::CancelHandler() {
-  ended_ = true;
+  MarkEnded();
   Discard();
   if (begun_ && !cancelled()) {
     cancelled_.store(true, std::memory_order_release);
@@ -125,9 +130,11 @@ void ServerStreamState::OnDeadline() {
   set_deadline(kNever);
   if (ended_) {
     // The answer is there. Without messages it waits for nothing but its turn; with some, the peer
-    // does not take them.
-    if (has_unsent()) connection()->ResetStream(id(), NGHTTP2_CANCEL);
-    return;
+    // does not take them. If it takes nothing at all, not even the reset, the stream goes on for as
+    // long as the connection; its answer need not.
+    if (!has_unsent()) return;
+    connection()->ResetStream(id(), NGHTTP2_CANCEL);
+    return DiscardUnsent();
   }
   loop().counters().calls_deadline_exceeded.Add();
   DiscardUnsent();
@@ -180,7 +187,7 @@ void ServerStreamState::Finish(absl::Status status) {
 }
 
 void ServerStreamState::SubmitEnd(absl::Status status) {
-  ended_ = true;
+  MarkEnded();
   if (connection() == nullptr) return;
   Discard();
   status_ = std::move(status);

@@ -80,6 +80,7 @@ class ServerStreamState final : public H2Stream {
   ServerCall Begin();
   void RefuseHead(absl::Status verdict);
   void AddAcceptedEncodings(HeaderBlock& block) const;
+  void MarkEnded();
   // Ends the call against the handler's will: it is told by OnCancel.
   void CancelHandler();
   void SubmitEnd(absl::Status status);
