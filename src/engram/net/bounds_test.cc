@@ -16,11 +16,11 @@ using namespace std::chrono_literals;
 
 class BoundsTest : public testing::NetTest {
  protected:
-  // A message of `announced` bytes of which none but the prefix is sent.
-  static Frame Announce(uint32_t stream, uint32_t announced) {
+  // A message of `announced` bytes of which only the first `sent` come.
+  static Frame Announce(uint32_t stream, uint32_t announced, size_t sent) {
     std::string prefix(5, '\0');
     for (int i = 0; i < 4; ++i) prefix[4 - i] = static_cast<char>(announced >> (8 * i));
-    return {testing::kData, 0, stream, prefix};
+    return {testing::kData, 0, stream, prefix + std::string(sent, 'x')};
   }
   int64_t BytesHeld() { return loop().counters().bytes_held.value(); }
   // The calls of others go on.
@@ -54,26 +54,42 @@ TEST(AddressCounts, CountHostsAndNotTheirAddresses) {
 
 TEST_F(BoundsTest, BytesOfAllCallsTogetherAreBounded) {
   ServerOptions options;
-  options.bytes_held_max = 10u << 20;
+  options.bytes_held_max = 50'000;
   StartServer(options);
   RawPeer peer(server_->port());
   peer.Begin();
   for (uint32_t stream = 1; stream <= 9; stream += 2) {
     peer.Send(RequestHeaders(stream, testing::kUnary));
-    peer.Send(Announce(stream, 3u << 20));
+    peer.Send(Announce(stream, 16'000, 15'000));
   }
-  // The fourth and the fifth are refused; what they were to take is free again.
+  // The fourth and the fifth are refused; what was received of them is free again.
   ASSERT_TRUE(Eventually([&] { return Count(&Counters::messages_over_budget) == 2; }));
-  EXPECT_LE(BytesHeld(), 10 << 20);
+  EXPECT_LE(BytesHeld(), 50'000);
   const auto refused = peer.ReceiveType(testing::kHeaders);
   ASSERT_TRUE(refused.has_value());
   EXPECT_EQ(refused->stream, 7u);
   ExpectServed();
   peer.Send(Frame{testing::kRstStream, 0, 1, std::string("\0\0\0\x08", 4)});
   peer.Send(RequestHeaders(11, testing::kUnary));
-  peer.Send(Announce(11, 3u << 20));
-  EXPECT_TRUE(Eventually([&] { return BytesHeld() >= 9 << 20; }));
+  peer.Send(Announce(11, 16'000, 15'000));
+  EXPECT_TRUE(Eventually([&] { return BytesHeld() >= 45'000; }));
   EXPECT_EQ(Count(&Counters::messages_over_budget), 2u);
+}
+
+// Otherwise a peer that announces much and sends nothing would use up everybody's share.
+TEST_F(BoundsTest, WhatIsOnlyAnnouncedIsNotHeld) {
+  ServerOptions options;
+  options.bytes_held_max = 100'000;
+  StartServer(options);
+  RawPeer peer(server_->port());
+  peer.Begin();
+  for (uint32_t stream = 1; stream < 2 * 100; stream += 2) {
+    peer.Send(RequestHeaders(stream, testing::kUnary));
+    peer.Send(Announce(stream, 4u << 20, 10));
+  }
+  ASSERT_TRUE(Eventually([&] { return BytesHeld() == 100 * 10; }));
+  ExpectServed();
+  EXPECT_EQ(Count(&Counters::messages_over_budget), 0u);
 }
 
 TEST_F(BoundsTest, NothingIsHeldWhenCallsHaveEnded) {

@@ -12,9 +12,18 @@ size_t MessageReader::Feed(std::span<const uint8_t> bytes) {
   if (state_ == State::kPrefix) used = FeedPrefix(bytes);
   if (state_ != State::kBody) return used;
   const size_t n = std::min(bytes.size() - used, announced_ - message_.size());
+  ReserveFor(message_.size() + n);
   message_.append(reinterpret_cast<const char*>(bytes.data()) + used, n);
   if (message_.size() == announced_) state_ = State::kComplete;
   return used + n;
+}
+
+void MessageReader::ReserveFor(size_t bytes) {
+  constexpr size_t kFirstBytes = 16u << 10;
+  constexpr size_t kGrowth = 8;
+  if (bytes <= message_.capacity()) return;
+  const size_t step = std::max(kFirstBytes, kGrowth * message_.size());
+  message_.reserve(std::min(announced_, std::max(bytes, step)));
 }
 
 size_t MessageReader::FeedPrefix(std::span<const uint8_t> bytes) {
@@ -35,7 +44,6 @@ void MessageReader::EndPrefix() {
   } else if (compressed() && !compressed_allowed_) {
     state_ = State::kCompressed;
   } else {
-    message_.reserve(announced_);
     state_ = State::kBody;
   }
 }

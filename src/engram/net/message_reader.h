@@ -2,7 +2,9 @@
 // length (big endian), body. A compressed body is handed over as it is: see gzip.h.
 //
 // A pure machine: fed with whatever arrived, it stops after each message. Each body byte is copied
-// exactly once, into a string reserved for the announced length. Not thread-safe.
+// once, into a string of the announced length, which is set aside step by step: what a peer only
+// announces costs little. A body of more than 16 KiB moves as it grows, once or twice
+// for 1 MiB. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -48,14 +50,16 @@ class MessageReader {
   // Length of the message under way, without the prefix.
   size_t announced() const { return announced_; }
   size_t message_bytes_max() const { return message_bytes_max_; }
-  // Memory taken for the message under way.
-  size_t held_bytes() const { return state_ < State::kBody ? 0 : message_.capacity(); }
+  // Bytes of the message under way that are held. Not the memory set aside for it: by announcing
+  // much and sending nothing a peer would otherwise use up everybody's share.
+  size_t held_bytes() const { return state_ < State::kBody ? 0 : message_.size(); }
   // Bytes of the message under way that have been fed, prefix included.
   size_t partial_bytes() const { return prefix_size_ + message_.size(); }
 
  private:
   size_t FeedPrefix(std::span<const uint8_t> bytes);
   void EndPrefix();
+  void ReserveFor(size_t bytes);
 
   const size_t message_bytes_max_;
   std::string message_;
