@@ -32,6 +32,11 @@ void EventLoop::Stop() {
   thread_id_.store({}, std::memory_order_relaxed);
 }
 
+size_t EventLoop::RunReady() {
+  thread_id_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  return context_.poll();
+}
+
 void EventLoop::Post(Task task) {
   if (stopped_.load(std::memory_order_relaxed)) return;
   boost::asio::post(context_, std::move(task));

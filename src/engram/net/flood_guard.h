@@ -2,9 +2,11 @@
 //
 // The intuition: resets of calls are normal (a hedged read is cancelled, a deadline passes), so a
 // count alone would cut off a busy node that serves many. An attacker opens streams only to reset
-// them ("rapid reset", CVE-2023-44487): then resets are both many and at least half of everything
-// begun. Pings, settings and empty frames serve a connection, not calls: for them an absolute bound
-// will do. Counts start anew with each window of 10 s. Pure; `now` is passed in.
+// them ("rapid reset", CVE-2023-44487), or makes us do it ("MadeYouReset", CVE-2025-8671): then
+// resets are both many and at least half of everything begun. Pings, settings and empty frames
+// serve a connection, not calls: for them an absolute bound will do. Window updates come with what
+// we send: they may be as many as that makes plausible. Counts start anew with each window of 10 s.
+// Pure; `now` is passed in.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +38,21 @@ class FloodGuard {
     return ++control_frames_ > limits_.control_frames_max;
   }
 
+  void OnDataSent() { ++data_sent_; }
+  [[nodiscard]] bool OnWindowUpdate(TimePoint now) {
+    Roll(now);
+    return ++window_updates_ >
+           limits_.control_frames_max + uint64_t{data_sent_} * kWindowUpdatesPerData;
+  }
+
  private:
+  // One for the stream and one for the connection are usual.
+  static constexpr uint32_t kWindowUpdatesPerData = 10;
+
   void Roll(TimePoint now) {
     if (now < window_end_) return;
     window_end_ = now + kWindow;
-    begun_ = resets_ = control_frames_ = 0;
+    begun_ = resets_ = control_frames_ = data_sent_ = window_updates_ = 0;
   }
 
   const FloodLimits limits_;
@@ -48,6 +60,8 @@ class FloodGuard {
   uint32_t begun_ = 0;
   uint32_t resets_ = 0;
   uint32_t control_frames_ = 0;
+  uint32_t data_sent_ = 0;
+  uint32_t window_updates_ = 0;
 };
 
 }  // namespace engram::net::internal

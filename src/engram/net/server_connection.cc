@@ -22,8 +22,8 @@ bool IsDrainAck(const nghttp2_frame& frame) {
 bool IsControl(const nghttp2_frame& frame) {
   switch (frame.hd.type) {
     case NGHTTP2_HEADERS:
-    case NGHTTP2_RST_STREAM:  // counted by stream
-    case NGHTTP2_WINDOW_UPDATE:
+    case NGHTTP2_RST_STREAM:     // counted by stream
+    case NGHTTP2_WINDOW_UPDATE:  // counted by itself
       return false;
     case NGHTTP2_DATA:
       return frame.hd.length == 0 && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0;
@@ -96,6 +96,7 @@ void ServerConnection::OnDue(ConnectionLifecycle::Due due) {
 }
 
 void ServerConnection::CutOff() {
+  if (terminating()) return;
   loop().counters().connections_flooding.Add();
   Terminate(NGHTTP2_ENHANCE_YOUR_CALM);
 }
@@ -109,14 +110,17 @@ void ServerConnection::OnRequestBegin(int32_t stream_id) {
 
 void ServerConnection::OnFrame(const nghttp2_frame& frame) {
   if (draining_ && IsDrainAck(frame)) EndDrain();
+  if (frame.hd.type == NGHTTP2_WINDOW_UPDATE && flood_.OnWindowUpdate(EventLoop::Now())) CutOff();
   if (IsControl(frame) && flood_.OnControlFrame(EventLoop::Now())) CutOff();
 }
 
 void ServerConnection::OnFrameSent(const nghttp2_frame& frame) {
+  if (frame.hd.type == NGHTTP2_DATA) flood_.OnDataSent();
   // A stream beyond concurrent_streams_max is refused by nghttp2 before we hear of it.
   if (frame.hd.type == NGHTTP2_RST_STREAM &&
       frame.rst_stream.error_code == NGHTTP2_REFUSED_STREAM) {
     loop().counters().streams_refused.Add();
+    if (flood_.OnControlFrame(EventLoop::Now())) CutOff();
   }
   if (early_ends_ == 0 || frame.hd.type != NGHTTP2_HEADERS ||
       (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {

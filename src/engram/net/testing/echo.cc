@@ -16,17 +16,6 @@ void Hang(ServerCall call) {
   held->OnCancel([held] {});
 }
 
-void EchoUnary(ServerCall call, std::string request) {
-  for (const char* name : {"echo", "echo-bin"}) {
-    if (const auto value = call.metadata().Find(name)) call.AddTrailer(name, *value);
-  }
-  if (call.metadata().Find("hang").has_value()) return Hang(std::move(call));
-  if (const auto message = call.metadata().Find("fail")) {
-    return call.Reply(InvalidArgument("test", *message));
-  }
-  call.Reply(std::move(request));
-}
-
 struct Bidi : std::enable_shared_from_this<Bidi> {
   explicit Bidi(ServerCall c) : call(std::move(c)) {}
 
@@ -43,9 +32,22 @@ struct Bidi : std::enable_shared_from_this<Bidi> {
 
 }  // namespace
 
+void EchoUnary(ServerCall call, std::string request) {
+  for (const char* name : {"echo", "echo-bin"}) {
+    if (const auto value = call.metadata().Find(name)) call.AddTrailer(name, *value);
+  }
+  if (call.metadata().Find("hang").has_value()) return Hang(std::move(call));
+  if (const auto message = call.metadata().Find("fail")) {
+    return call.Reply(InvalidArgument("test", *message));
+  }
+  call.Reply(std::move(request));
+}
+
+void EchoBidi(ServerCall call) { std::make_shared<Bidi>(std::move(call))->Next(); }
+
 void AddEchoMethods(Server& server) {
   server.AddUnary(kUnary, EchoUnary);
-  server.AddStream(kBidi, [](ServerCall call) { std::make_shared<Bidi>(std::move(call))->Next(); });
+  server.AddStream(kBidi, EchoBidi);
 }
 
 }  // namespace engram::net::testing

@@ -1,6 +1,8 @@
 // Methods that tests and benches of the wire call: each sends back what it gets.
 #pragma once
 
+#include <string>
+
 #include "engram/net/server.h"
 
 namespace engram::net::testing {
@@ -12,5 +14,9 @@ inline constexpr char kUnary[] = "/test.Echo/Unary";
 inline constexpr char kBidi[] = "/test.Echo/Bidi";
 
 void AddEchoMethods(Server& server);
+
+// The handlers themselves, for a connection without a Server.
+void EchoUnary(ServerCall call, std::string request);
+void EchoBidi(ServerCall call);
 
 }  // namespace engram::net::testing

@@ -1,6 +1,7 @@
 #include "engram/net/testing/raw_peer.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -81,6 +82,18 @@ RawPeer::~RawPeer() {
 bool RawPeer::Send(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n <= 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return true;
+}
+
+bool RawPeer::SendNow(std::string_view bytes) {
+  constexpr int kPatienceMs = 500;
+  while (!bytes.empty()) {
+    pollfd writable{socket_, POLLOUT, 0};
+    if (::poll(&writable, 1, kPatienceMs) != 1) return false;
+    const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n <= 0) return false;
     bytes.remove_prefix(static_cast<size_t>(n));
   }

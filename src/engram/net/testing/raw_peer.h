@@ -16,6 +16,7 @@ inline constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 enum FrameType : uint8_t {
   kData = 0,
   kHeaders = 1,
+  kPriority = 2,
   kRstStream = 3,
   kSettings = 4,
   kPing = 6,
@@ -52,6 +53,9 @@ class RawPeer {
   // False: the other side has closed the connection.
   bool Send(std::string_view bytes);
   bool Send(const Frame& frame) { return Send(Encode(frame)); }
+  // False: so much is under way that the other side must be waited for, longer than a server takes
+  // that still reads; or it has closed the connection.
+  bool SendNow(std::string_view bytes);
   // A client's preface and empty SETTINGS.
   void Begin();
   // The next frame; nullopt at the end of the connection.
