@@ -24,7 +24,10 @@ class BoundsTest : public testing::NetTest {
   }
   int64_t BytesHeld() { return loop().counters().bytes_held.value(); }
   // The calls of others go on.
-  void ExpectServed() { EXPECT_EQ(Call(testing::kUnary, "x").message, "x"); }
+  void ExpectServed() {
+    const CallResult result = Call(testing::kUnary, "x");
+    EXPECT_EQ(result.message, "x") << std::string(result.status.message());
+  }
 };
 
 TEST_F(BoundsTest, OneAddressCannotTakeAllConnections) {
