@@ -11,6 +11,10 @@ std::shared_ptr<Channel> Channel::Create(EventLoop& loop, std::string address,
   return std::make_shared<internal::ChannelImpl>(loop, std::move(address), options);
 }
 
+bool WasNotUnderstood(const absl::Status& status) {
+  return status.GetPayload(internal::kNotUnderstoodPayload).has_value();
+}
+
 void Channel::CallHandle::Cancel() {
   if (const std::shared_ptr<void> call = call_.lock()) {
     static_cast<internal::ClientCall*>(call.get())->Cancel();

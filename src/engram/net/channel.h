@@ -45,6 +45,10 @@ enum class Delivery : uint8_t {
   kAnswered,      // the peer ended it with the status given
 };
 
+// The peer took the connection, but that ended before it had said anything in HTTP/2: the one may
+// want TLS and the other not, or a certificate is refused. Only of statuses made on this side.
+bool WasNotUnderstood(const absl::Status& status);
+
 struct CallResult {
   absl::Status status;  // OK, the peer's status (with its ErrorDetail), or a local one
   Delivery delivery = Delivery::kAnswered;

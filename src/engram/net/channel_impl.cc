@@ -162,8 +162,10 @@ void ChannelImpl::OnLost(ClientConnection& connection, std::string_view reason) 
   const ConnectionPtr lost = std::exchange(connection_, nullptr);
   connect_timer_.Cancel();
   if (lost->ready()) return;  // the next call opens another one
-  OnConnectFailed(MakeError(ErrorCode::kConnectionFailed,
-                            fmt::format("cannot connect to {}: {}", address_, reason)));
+  absl::Status failure = MakeError(ErrorCode::kConnectionFailed,
+                                   fmt::format("cannot connect to {}: {}", address_, reason));
+  failure.SetPayload(kNotUnderstoodPayload, absl::Cord());
+  OnConnectFailed(std::move(failure));
 }
 
 bool ChannelImpl::busy() const {

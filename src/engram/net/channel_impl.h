@@ -20,6 +20,9 @@
 
 namespace engram::net::internal {
 
+// Marks the statuses of which WasNotUnderstood() is true; empty, and of no meaning to a peer.
+inline constexpr char kNotUnderstoodPayload[] = "engram/not-understood";
+
 class ChannelImpl final : public Channel, public ClientConnection::Owner {
  public:
   ChannelImpl(EventLoop& loop, std::string address, ChannelOptions options);

@@ -50,12 +50,13 @@ absl::Status UseCertificate(SSL_CTX* context, const TlsOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status TrustPeers(SSL_CTX* context, TlsContext::Side side, const std::string& ca) {
+absl::Status TrustPeers(SSL_CTX* context, TlsContext::Side side, const TlsOptions& options) {
+  const std::string& ca = options.ca_file;
   if (ca.empty()) {
     if (side == TlsContext::Side::kServer) return absl::OkStatus();
     SSL_CTX_set_default_verify_paths(context);
   } else if (SSL_CTX_load_verify_file(context, ca.c_str()) != 1) {
-    return CannotUse("tls-ca", ca);
+    return CannotUse(options.ca_key, ca);
   } else if (side == TlsContext::Side::kServer) {
     SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(ca.c_str()));
   }
@@ -121,7 +122,7 @@ absl::StatusOr<TlsContext::ContextPtr> TlsContext::Load() const {
   SetRules(context.get());
   internal::UseAlpn(context.get(), side_);
   if (absl::Status status = UseCertificate(context.get(), options_); !status.ok()) return status;
-  if (absl::Status status = TrustPeers(context.get(), side_, options_.ca_file); !status.ok()) {
+  if (absl::Status status = TrustPeers(context.get(), side_, options_); !status.ok()) {
     return status;
   }
   return context;

@@ -32,6 +32,8 @@ struct TlsOptions {
   // empty means that no client is asked for a certificate; otherwise each must have one (mutual
   // TLS).
   std::string ca_file;
+  // What errors call ca_file: the key or flag by which it was given.
+  std::string ca_key = "tls-ca";
   // Channel: the name or IP address that the server's certificate must be for; empty: the host that
   // is dialled.
   std::string expected_name;
@@ -43,7 +45,7 @@ class TlsContext {
  public:
   enum class Side : uint8_t { kServer, kChannel };
 
-  // Errors name "tls-cert", "tls-key" or "tls-ca", the file and the reason.
+  // Errors name "tls-cert", "tls-key" or TlsOptions::ca_key, the file and the reason.
   static absl::StatusOr<std::shared_ptr<TlsContext>> Create(Side side, TlsOptions options);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;

@@ -108,7 +108,9 @@ TEST_F(TlsTest, MutualTlsLetsInOnlyClientsOfItsCa) {
 TEST_F(TlsTest, PlainClientIsTurnedAway) {
   ServeOneWay();
   UseChannel(address());
-  EXPECT_EQ(Call(testing::kUnary, "x").delivery, Delivery::kNotSent);
+  const CallResult result = Call(testing::kUnary, "x");
+  EXPECT_EQ(result.delivery, Delivery::kNotSent);
+  EXPECT_TRUE(WasNotUnderstood(result.status)) << Reason(result.status);
   EXPECT_EQ(CallWith(Trusting(ca_)).message, "hello");
 }
 
@@ -117,6 +119,12 @@ TEST_F(TlsTest, PlainServerIsNamedAsSuch) {
   const CallResult result = CallWith(Trusting(ca_));
   EXPECT_EQ(result.delivery, Delivery::kNotSent);
   EXPECT_EQ(CodeOf(result.status), ErrorCode::kConnectionFailed);
+  EXPECT_TRUE(WasNotUnderstood(result.status)) << Reason(result.status);
+}
+
+TEST_F(TlsTest, NobodyThereIsNotTakenForAMisunderstanding) {
+  UseChannel("127.0.0.1:1");
+  EXPECT_FALSE(WasNotUnderstood(Call(testing::kUnary, "x").status));
 }
 
 TEST_F(TlsTest, StalledHandshakeIsEnded) {
@@ -191,6 +199,8 @@ TEST(TlsContext, SaysWhichFileIsWrong) {
   options = good;
   options.ca_file = good.key_file;
   EXPECT_THAT(refusal(options), HasSubstr("tls-ca: cannot use"));
+  options.ca_key = "tls-client-ca";
+  EXPECT_THAT(refusal(options), HasSubstr("tls-client-ca: cannot use"));
   EXPECT_THAT(refusal({}), HasSubstr("needs tls-cert"));
   EXPECT_TRUE(TlsContext::Create(Side::kChannel, {}).ok());
 }
