@@ -6,12 +6,16 @@
 #include <algorithm>
 #include <charconv>
 #include <set>
+#include <thread>
 
 #include "engram/base/error.h"
 #include "engram/base/file.h"
 
 namespace engram::server {
 namespace {
+
+constexpr int kLoopsMax = 256;
+constexpr int kMessageMiB = 4;  // ServerOptions::message_bytes_max
 
 // Levenshtein's edit distance, in one row.
 size_t EditDistance(std::string_view a, std::string_view b) {
@@ -81,7 +85,56 @@ absl::Status SetKey(const ConfigKey& key, const toml::node& node, std::string_vi
   return absl::OkStatus();
 }
 
+// What is given for TLS must not be without effect because something else is missing.
+absl::Status CheckTls(const NodeConfig& config) {
+  if (config.tls_cert.empty() != config.tls_key.empty()) {
+    return InvalidArgument(config.tls_cert.empty() ? "tls-cert" : "tls-key",
+                           "tls-cert and tls-key must be given together");
+  }
+  if (!config.tls_cert.empty()) return absl::OkStatus();
+  const std::pair<std::string_view, const std::string&> others[] = {
+      {"tls-ca", config.tls_ca},
+      {"tls-client-ca", config.tls_client_ca},
+      {"tls-name", config.tls_name}};
+  for (const auto& [key, value] : others) {
+    if (value.empty()) continue;
+    return InvalidArgument(key, fmt::format("{} needs tls-cert and tls-key: without them the node "
+                                            "speaks plain HTTP/2",
+                                            key));
+  }
+  return absl::OkStatus();
+}
+
+// Each loop has its share, and a largest message must fit into it.
+absl::Status CheckMessageMemory(const NodeConfig& config) {
+  const int least = kMessageMiB * LoopCount(config);
+  if (config.message_memory >= least) return absl::OkStatus();
+  return InvalidArgument(
+      "message-memory",
+      fmt::format("message-memory must be at least {} (MiB, {} for each of {} loops), not {}",
+                  least, kMessageMiB, LoopCount(config), config.message_memory));
+}
+
+absl::Status CheckPeers(const NodeConfig& config) {
+  std::set<NodeId> ids;
+  for (const PeerConfig& peer : config.peers) {
+    if (!ids.insert(peer.id).second) {
+      return InvalidArgument("peers", fmt::format("peers names '{}' twice", peer.id.value()));
+    }
+  }
+  if (!ids.contains(config.node_id)) {
+    return InvalidArgument("peers", fmt::format("peers must hold every node, this one ('{}') too",
+                                                config.node_id.value()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+int LoopCount(const NodeConfig& config) {
+  if (config.loops > 0) return config.loops;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kLoopsMax);
+}
 
 std::string_view NearestName(std::string_view name, const std::vector<std::string_view>& known) {
   std::string_view best;
@@ -152,17 +205,9 @@ absl::Status FinishConfig(NodeConfig& config) {
                     config.advertise));
   }
   if (config.peers.empty()) config.peers.push_back({config.node_id, config.advertise});
-  std::set<NodeId> ids;
-  for (const PeerConfig& peer : config.peers) {
-    if (!ids.insert(peer.id).second) {
-      return InvalidArgument("peers", fmt::format("peers names '{}' twice", peer.id.value()));
-    }
-  }
-  if (!ids.contains(config.node_id)) {
-    return InvalidArgument("peers", fmt::format("peers must hold every node, this one ('{}') too",
-                                                config.node_id.value()));
-  }
-  return absl::OkStatus();
+  if (absl::Status status = CheckPeers(config); !status.ok()) return status;
+  if (absl::Status status = CheckTls(config); !status.ok()) return status;
+  return CheckMessageMemory(config);
 }
 
 }  // namespace engram::server

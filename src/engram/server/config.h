@@ -31,6 +31,12 @@ struct NodeConfig {
   std::vector<PeerConfig> peers;
   std::string zone;
   std::string rack;
+  // TLS: with a certificate and its key, and nothing else is spoken. Files are PEM.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_ca;         // of the other nodes' certificates; empty: the system's
+  std::string tls_client_ca;  // of those who call; empty: nobody is asked for a certificate
+  std::string tls_name;       // in other nodes' certificates; empty: the host that is dialled
   memory::Durability durability = memory::Durability::kFsync;
   int loops = 0;  // 0: one per core
   int workers = 2;
@@ -44,8 +50,17 @@ struct NodeConfig {
   Duration read_try_limit = std::chrono::milliseconds(500);
   Duration request_id_ttl = std::chrono::hours(1);
   int exact_vectors_max = 5'000;
+  int connections_max = 20'000;
+  int connections_per_address = 5'000;
+  Duration connection_idle = Duration::max();  // of this and the next two: max() is no limit
+  Duration connection_age = Duration::max();
+  Duration connection_age_grace = Duration::max();
+  int message_memory = 1'024;  // MiB
   std::string log_level = "info";
 };
+
+// Event loops that a node of this configuration has.
+int LoopCount(const NodeConfig& config);
 
 // One key, for the file, the flags and the documentation.
 struct ConfigKey {

@@ -38,6 +38,19 @@ absl::Status SetDuration(std::string_view key, const std::string& value, Duratio
   return absl::OkStatus();
 }
 
+// A duration that can be off, which is Duration::max() within and "0" for people.
+absl::Status SetLimit(std::string_view key, const std::string& value, Duration& out) {
+  if (value != "0") {
+    if (SetDuration(key, value, out).ok()) return absl::OkStatus();
+    return InvalidArgument(
+        key, fmt::format("{} must be a time such as 30s, 10m or 24h, at most 720h, or 0 for no "
+                         "limit, not '{}'",
+                         key, value));
+  }
+  out = Duration::max();
+  return absl::OkStatus();
+}
+
 std::string ShowDuration(Duration d) { return absl::FormatDuration(absl::FromChrono(d)); }
 
 absl::Status SetChoice(std::string_view key, const std::vector<std::string_view>& choices,
@@ -103,9 +116,22 @@ std::string ShowTime(const NodeConfig& c) {
   return ShowDuration(c.*Field);
 }
 
+template <Duration NodeConfig::*Field>
+std::string ShowLimit(const NodeConfig& c) {
+  return c.*Field == Duration::max() ? "0" : ShowDuration(c.*Field);
+}
+
 template <int NodeConfig::*Field>
 std::string ShowInt(const NodeConfig& c) {
   return fmt::format("{}", c.*Field);
+}
+
+// An empty variable of a script must not end in plain HTTP/2.
+template <std::string NodeConfig::*Field>
+absl::Status SetTls(std::string_view key, NodeConfig& c, const std::string& value) {
+  c.*Field = value;
+  return value.empty() ? InvalidArgument(key, fmt::format("{} must not be empty", key))
+                       : absl::OkStatus();
 }
 
 using Config = NodeConfig;
@@ -142,6 +168,72 @@ std::vector<ConfigKey> IdentityKeys() {
        AddPeer, ShowPeers, true},
       {"zone", "label: data centre or region", SetText<&Config::zone>, ShowText<&Config::zone>},
       {"rack", "label: what fails together", SetText<&Config::rack>, ShowText<&Config::rack>},
+  };
+}
+
+std::vector<ConfigKey> TlsKeys() {
+  return {
+      {"tls-cert",
+       "PEM file of this node's certificate and those between it and its CA; with it and tls-key "
+       "the node speaks TLS only, to clients and to other nodes. Files that change are read anew",
+       [](Config& c, Text v) { return SetTls<&Config::tls_cert>("tls-cert", c, v); },
+       ShowText<&Config::tls_cert>},
+      {"tls-key", "PEM file of its key, without a passphrase",
+       [](Config& c, Text v) { return SetTls<&Config::tls_key>("tls-key", c, v); },
+       ShowText<&Config::tls_key>},
+      {"tls-ca",
+       "PEM file of the CAs that may have signed the other nodes' certificates; the system's if "
+       "not given",
+       [](Config& c, Text v) { return SetTls<&Config::tls_ca>("tls-ca", c, v); },
+       ShowText<&Config::tls_ca>},
+      {"tls-client-ca",
+       "PEM file of CAs; every client and node must then show a certificate that one of them has "
+       "signed (mutual TLS)",
+       [](Config& c, Text v) { return SetTls<&Config::tls_client_ca>("tls-client-ca", c, v); },
+       ShowText<&Config::tls_client_ca>},
+      {"tls-name",
+       "name or address that the other nodes' certificates must be for, instead of the host that "
+       "is dialled",
+       [](Config& c, Text v) { return SetTls<&Config::tls_name>("tls-name", c, v); },
+       ShowText<&Config::tls_name>},
+  };
+}
+
+std::vector<ConfigKey> ConnectionKeys() {
+  return {
+      {"connections-max", "connections at a time; who comes then is turned away",
+       [](Config& c, Text v) {
+         return SetInt("connections-max", 1, 1'000'000, v, c.connections_max);
+       },
+       ShowInt<&Config::connections_max>},
+      {"connections-per-address",
+       "the same from one IPv4 address, or one /64 of IPv6; other nodes need connections too",
+       [](Config& c, Text v) {
+         return SetInt("connections-per-address", 1, 1'000'000, v, c.connections_per_address);
+       },
+       ShowInt<&Config::connections_per_address>},
+      {"connection-idle",
+       "a connection without a request for so long is told to go; 0: no limit. Clients and nodes "
+       "come again by themselves",
+       [](Config& c, Text v) { return SetLimit("connection-idle", v, c.connection_idle); },
+       ShowLimit<&Config::connection_idle>},
+      {"connection-age",
+       "a connection that is so old, give or take a tenth, is told to go; 0: no limit",
+       [](Config& c, Text v) { return SetLimit("connection-age", v, c.connection_age); },
+       ShowLimit<&Config::connection_age>},
+      {"connection-age-grace",
+       "what its requests in flight then get before they are ended; 0: no limit",
+       [](Config& c, Text v) {
+         return SetLimit("connection-age-grace", v, c.connection_age_grace);
+       },
+       ShowLimit<&Config::connection_age_grace>},
+      {"message-memory",
+       "MiB that the messages of all requests may take, shared out over the loops; beyond it "
+       "requests are refused as OVERLOADED",
+       [](Config& c, Text v) {
+         return SetInt("message-memory", 4, 1'048'576, v, c.message_memory);
+       },
+       ShowInt<&Config::message_memory>},
   };
 }
 
@@ -213,7 +305,7 @@ std::vector<ConfigKey> RoutingKeys() {
 const std::vector<ConfigKey>& ConfigKeys() {
   static const std::vector<ConfigKey>* keys = [] {
     auto* all = new std::vector<ConfigKey>(IdentityKeys());
-    for (auto group : {EngineKeys(), RoutingKeys()})
+    for (auto group : {TlsKeys(), EngineKeys(), RoutingKeys(), ConnectionKeys()})
       all->insert(all->end(), group.begin(), group.end());
     return all;
   }();

@@ -78,6 +78,40 @@ TEST(Config, ThePeersMustHoldThisNodeAndNoneTwice) {
   EXPECT_THAT(std::string(FinishConfig(config).message()), HasSubstr("twice"));
 }
 
+TEST(Config, AnOffLimitIsWrittenZero) {
+  NodeConfig config;
+  ASSERT_TRUE(ApplyConfigText("connection-idle = \"5m\"\nconnection-age = 0", "f", config).ok());
+  EXPECT_EQ(config.connection_idle, std::chrono::minutes(5));
+  EXPECT_EQ(config.connection_age, Duration::max());
+  EXPECT_THAT(ErrorOf("connection-idle = \"-1s\""), HasSubstr("or 0 for no limit, not '-1s'"));
+  EXPECT_THAT(ErrorOf("deadline = 0"), HasSubstr("deadline must be a time such as"));
+}
+
+TEST(Config, NothingGivenForTlsIsWithoutEffect) {
+  const auto finish_error = [](std::string_view text) {
+    NodeConfig config;
+    EXPECT_TRUE(ApplyConfigText(text, "f", config).ok());
+    return std::string(FinishConfig(config).message());
+  };
+  EXPECT_THAT(finish_error("tls-cert = 'c'"), HasSubstr("must be given together"));
+  EXPECT_THAT(finish_error("tls-key = 'c'"), HasSubstr("must be given together"));
+  EXPECT_THAT(finish_error("tls-ca = 'c'"), HasSubstr("tls-ca needs tls-cert and tls-key"));
+  EXPECT_THAT(finish_error("tls-client-ca = 'c'"), HasSubstr("tls-client-ca needs tls-cert"));
+  EXPECT_THAT(finish_error("tls-name = 'c'"), HasSubstr("tls-name needs tls-cert"));
+  EXPECT_THAT(ErrorOf("tls-cert = ''"), HasSubstr("tls-cert must not be empty"));
+  EXPECT_EQ(finish_error("tls-cert = 'c'\ntls-key = 'k'\ntls-client-ca = 'c'"), "");
+}
+
+TEST(Config, EveryLoopMustHaveMemoryForAMessage) {
+  NodeConfig config;
+  config.loops = 16;
+  config.message_memory = 63;
+  EXPECT_THAT(std::string(FinishConfig(config).message()),
+              HasSubstr("message-memory must be at least 64"));
+  config.message_memory = 64;
+  EXPECT_TRUE(FinishConfig(config).ok());
+}
+
 TEST(Config, EveryDefaultIsAcceptedByItsOwnKey) {
   NodeConfig defaults;
   for (const ConfigKey& key : ConfigKeys()) {

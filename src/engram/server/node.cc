@@ -9,13 +9,13 @@
 #include <algorithm>
 #include <csignal>
 #include <random>
-#include <thread>
 
 #include "engram/net/server.h"
 #include "engram/server/cluster_service.h"
 #include "engram/server/convert.h"
 #include "engram/server/health_service.h"
 #include "engram/server/memory_service.h"
+#include "engram/server/node_tls.h"
 #include "engram/server/peer_service.h"
 #include "engram/server/public_services.h"
 #include "engram/server/reflection_service.h"
@@ -25,11 +25,6 @@ namespace engram::server {
 namespace {
 
 constexpr size_t kRecallQueueMax = 1'000;
-
-int LoopCount(const NodeConfig& config) {
-  if (config.loops > 0) return config.loops;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
 
 memory::EngineOptions EngineOptionsOf(const NodeConfig& config) {
   memory::EngineOptions options;
@@ -48,19 +43,32 @@ memory::EngineOptions EngineOptionsOf(const NodeConfig& config) {
   return options;
 }
 
-net::ChannelOptions ChannelOptionsOf(const NodeConfig& config) {
+net::ChannelOptions ChannelOptionsOf(const NodeConfig& config, const NodeTls& tls) {
   net::ChannelOptions options;
+  options.tls = tls.channels;
   options.connect_timeout = config.connect_timeout;
   return options;
 }
 
-net::ServerOptions ServerOptionsOf(const NodeConfig& config) {
+net::ServerOptions ServerOptionsOf(const NodeConfig& config, const NodeTls& tls) {
   HostPort listen = *ParseHostPort("listen", config.listen);
   net::ServerOptions options;
   options.host = listen.host;
   options.port = listen.port;
+  options.tls = tls.server;
   options.unary_limit = config.deadline;
+  options.connections_max = static_cast<size_t>(config.connections_max);
+  options.connections_per_address_max = static_cast<size_t>(config.connections_per_address);
+  options.connection_idle_max = config.connection_idle;
+  options.connection_age_max = config.connection_age;
+  options.connection_age_grace = config.connection_age_grace;
+  options.bytes_held_max = static_cast<size_t>(config.message_memory) << 20;
   return options;
+}
+
+std::string_view DescribeTls(const NodeConfig& config) {
+  if (config.tls_cert.empty()) return "plain HTTP/2";
+  return config.tls_client_ca.empty() ? "TLS" : "mutual TLS";
 }
 
 }  // namespace
@@ -68,16 +76,17 @@ net::ServerOptions ServerOptionsOf(const NodeConfig& config) {
 // In the order of construction; destroyed in reverse, after ~Node has drained the server and
 // stopped the loops.
 struct Node::Parts {
-  Parts(NodeConfig c, std::unique_ptr<memory::Engine> e, uint64_t seed)
+  Parts(NodeConfig c, const NodeTls& tls, std::unique_ptr<memory::Engine> e, uint64_t seed)
       : config(std::move(c)),
         engine(std::move(e)),
         loops(LoopCount(config)),
-        pool(loops, ChannelOptionsOf(config), static_cast<size_t>(config.connections_per_node)),
+        pool(loops, ChannelOptionsOf(config, tls),
+             static_cast<size_t>(config.connections_per_node)),
         context(config, loops, pool, seed),
         workers(config.workers, kRecallQueueMax),
         local(context.self, *engine, context.table, workers),
         router(context, local),
-        server(loops, ServerOptionsOf(config)) {}
+        server(loops, ServerOptionsOf(config, tls)) {}
 
   NodeConfig config;
   std::unique_ptr<memory::Engine> engine;
@@ -97,10 +106,12 @@ const NodeConfig& Node::config() const { return parts_->config; }
 const net::EventLoopGroup& Node::loops() const { return parts_->loops; }
 
 absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
+  auto tls = LoadTls(config);
+  if (!tls.ok()) return tls.status();
   auto engine = memory::Engine::Open(EngineOptionsOf(config));
   if (!engine.ok()) return engine.status();
   uint64_t seed = std::random_device{}();
-  auto parts = std::make_unique<Parts>(std::move(config), *std::move(engine), seed);
+  auto parts = std::make_unique<Parts>(std::move(config), *tls, *std::move(engine), seed);
   Parts& p = *parts;
   p.local.PublishHeldSpaces();
   AddMemoryService(p.server, p.context, p.router);
@@ -113,9 +124,10 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
     p.loops.Stop();
     return status;
   }
-  spdlog::info("engram {} node {} of cluster '{}' listens on {}, data in {}, {} spaces, seed {}",
-               kVersion, p.context.self.value(), p.config.cluster, p.config.listen,
-               p.config.data_dir.string(), p.context.table.size(), seed);
+  spdlog::info(
+      "engram {} node {} of cluster '{}' listens on {} ({}), data in {}, {} spaces, seed {}",
+      kVersion, p.context.self.value(), p.config.cluster, p.config.listen, DescribeTls(p.config),
+      p.config.data_dir.string(), p.context.table.size(), seed);
   return std::unique_ptr<Node>(new Node(std::move(parts)));
 }
 
