@@ -191,7 +191,9 @@ void AddStatus(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand(
       "status", "say in one line whether the cluster is whole, then list its nodes");
   AddClientOptions(*command, context);
-  command->footer("Example: engram status --node 127.0.0.1:50061");
+  command->footer(
+      "Example: engram status --node 127.0.0.1:50061\n"
+      "With TLS: engram status --node 127.0.0.1:50061 --tls-ca ca.pem");
   command->callback([&context] { Status(context); });
 }
 

@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <random>
+#include <sstream>
 
 #include "engram/base/error.h"
 #include "engram/base/file.h"
@@ -40,7 +41,39 @@ absl::Status CheckSpec(const ClusterSpec& spec) {
                            fmt::format("base-port {} leaves no room for the ports of {} nodes",
                                        spec.base_port, spec.nodes));
   }
+  if (spec.tls.cert.empty() != spec.tls.key.empty() ||
+      (!spec.tls.on() && spec.tls != ClusterTls{})) {
+    return InvalidArgument("tls-cert", "TLS needs both --tls-cert and --tls-key");
+  }
   return absl::OkStatus();
+}
+
+struct TlsKey {
+  const char* name;
+  std::string ClusterTls::*value;
+};
+constexpr TlsKey kTlsKeys[] = {{"tls-cert", &ClusterTls::cert},
+                               {"tls-key", &ClusterTls::key},
+                               {"tls-ca", &ClusterTls::ca},
+                               {"tls-client-ca", &ClusterTls::client_ca},
+                               {"tls-name", &ClusterTls::name}};
+
+// The same in the cluster's file and in the nodes'.
+std::string TlsText(const ClusterTls& tls) {
+  std::ostringstream text;
+  for (const TlsKey& key : kTlsKeys) {
+    const std::string& value = tls.*key.value;
+    if (!value.empty()) text << key.name << " = " << toml::value<std::string>(value) << "\n";
+  }
+  return text.str();
+}
+
+ClusterTls ReadTls(const toml::table& table) {
+  ClusterTls tls;
+  for (const TlsKey& key : kTlsKeys) {
+    tls.*key.value = table[key.name].value<std::string>().value_or("");
+  }
+  return tls;
 }
 
 absl::Status WriteConfigs(const ClusterSpec& spec) {
@@ -59,9 +92,9 @@ absl::Status WriteConfigs(const ClusterSpec& spec) {
     std::string text = fmt::format(
         "# Written by `engram up`, anew each time.\n"
         "node-id = \"{}\"\ncluster = \"{}\"\ndata-dir = '{}'\nlisten = \"{}\"\npeers = "
-        "[{}]\ndurability = \"{}\"\n",
+        "[{}]\ndurability = \"{}\"\n{}",
         spec.NodeName(i), spec.cluster, (dir / "data").string(), spec.NodeAddress(i), peers,
-        spec.durability);
+        spec.durability, TlsText(spec.tls));
     if (absl::Status status = WriteFile(dir / "engram.toml", text); !status.ok()) return status;
   }
   return absl::OkStatus();
@@ -99,6 +132,7 @@ absl::StatusOr<ClusterSpec> ReadCluster(const fs::path& dir) {
     spec.base_port = table["base-port"].value<int>().value();
     spec.cluster = table["cluster"].value<std::string>().value();
     spec.durability = table["durability"].value<std::string>().value();
+    spec.tls = ReadTls(table);
   } catch (const std::exception& error) {
     return InvalidArgument(
         "dir", fmt::format("{} is damaged: {}; the nodes' data is in {}/node-*/data", file.string(),
@@ -127,14 +161,15 @@ absl::StatusOr<ClusterSpec> PrepareCluster(const ClusterRequest& request) {
   }
   spec.base_port = request.base_port.value_or(spec.base_port);
   spec.durability = request.durability.value_or(spec.durability);
+  spec.tls = request.tls.value_or(spec.tls);
   if (absl::Status status = CheckSpec(spec); !status.ok()) return status;
   if (absl::Status status = WriteConfigs(spec); !status.ok()) return status;
   absl::Status status = WriteFile(
       spec.dir / "cluster.toml",
       fmt::format(
           "# A local cluster, made by `engram up`.\ncluster = \"{}\"\nnodes = {}\nbase-port = {}\n"
-          "durability = \"{}\"\n",
-          spec.cluster, spec.nodes, spec.base_port, spec.durability));
+          "durability = \"{}\"\n{}",
+          spec.cluster, spec.nodes, spec.base_port, spec.durability, TlsText(spec.tls)));
   if (!status.ok()) return status;
   return spec;
 }

@@ -13,12 +13,25 @@
 
 namespace engram::cli {
 
+// Absolute paths and names of the nodes' configuration keys; all empty: plain HTTP/2.
+struct ClusterTls {
+  std::string cert;
+  std::string key;
+  std::string ca;
+  std::string client_ca;
+  std::string name;
+
+  bool operator==(const ClusterTls&) const = default;
+  bool on() const { return !cert.empty(); }
+};
+
 struct ClusterSpec {
   std::filesystem::path dir;
   int nodes = 3;
   int base_port = 50051;
   std::string cluster;  // its id
   std::string durability = "fsync";
+  ClusterTls tls;  // the same for every node
 
   std::string NodeName(int i) const;     // i from 0: "node-1", ...
   std::string NodeAddress(int i) const;  // gRPC
@@ -31,6 +44,7 @@ struct ClusterRequest {
   std::optional<int> nodes;
   std::optional<int> base_port;
   std::optional<std::string> durability;
+  std::optional<ClusterTls> tls;  // as a whole
 };
 
 // Reads DIR/cluster.toml if it is there, applies the request, writes it and every node's

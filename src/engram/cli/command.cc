@@ -15,21 +15,57 @@ ExitCode ExitCodeOf(ErrorCode code) {
   return no_answer ? kUnreachable : kRefused;
 }
 
+std::string_view NextStep(const Context& context, const absl::Status& status) {
+  if (!client::MayDisagreeOnTls(status)) return InfoOf(CodeOf(status)).next;
+  if (!context.tls) {
+    return "The node may want TLS: --tls-ca FILE (or --tls); and if it asks for a certificate, "
+           "--tls-cert FILE --tls-key FILE. It may also be full or stopping.";
+  }
+  return "If the reason is the node's certificate: --tls-ca FILE says who may have signed it, "
+         "--tls-name NAME for whom. The node may ask for yours: --tls-cert FILE --tls-key FILE. It "
+         "may also speak no TLS at all.";
+}
+
 void PrintError(const Context& context, const absl::Status& status) {
   ErrorDetail detail = DetailOf(status);
   const ErrorInfo& info = InfoOf(detail.code);
+  std::string_view next = NextStep(context, status);
   std::string message(status.message());
   if (context.json) {
     Json json = {{"error", message},      {"code", info.name},
                  {"space", detail.space}, {"node", detail.node},
-                 {"next", info.next},     {"route", RouteJson(client::AttemptsOf(status))}};
+                 {"next", next},          {"route", RouteJson(client::AttemptsOf(status))}};
     fmt::print(stderr, "{}\n", json.dump());
     return;
   }
-  fmt::print(stderr, "engram: {}\n  {}\n", message, info.next);
+  fmt::print(stderr, "engram: {}\n  {}\n", message, next);
   // A single try is what the message tells already.
   std::vector<v1::Attempt> attempts = client::AttemptsOf(status);
   if (attempts.size() > 1) PrintRoute(attempts);
+}
+
+// Whatever is given for TLS, be it an empty variable of a script, must not end in plain HTTP/2.
+void AddTlsOption(CLI::App& command, Context& context, const char* name, std::string& value,
+                  const char* help) {
+  command.add_option(name, value, help)
+      ->each([&context](const std::string&) { context.tls = true; })
+      ->group("TLS");
+}
+
+void AddTlsOptions(CLI::App& command, Context& context) {
+  client::ClientTls& files = context.certificates;
+  command.add_flag("--tls", context.tls, "speak TLS to the nodes; implied by the options below")
+      ->group("TLS");
+  AddTlsOption(command, context, "--tls-ca", files.ca_file,
+               "PEM file of the CAs that may have signed the nodes' certificates; the system's if "
+               "not given");
+  AddTlsOption(command, context, "--tls-cert", files.certificate_file,
+               "PEM file of your own certificate, for nodes that ask for one; with --tls-key");
+  AddTlsOption(command, context, "--tls-key", files.key_file,
+               "PEM file of its key, without a passphrase");
+  AddTlsOption(command, context, "--tls-name", files.expected_name,
+               "name or address that the nodes' certificates must be for, instead of the host in "
+               "--node");
 }
 
 }  // namespace
@@ -45,6 +81,7 @@ void AddClientOptions(CLI::App& command, Context& context) {
       ->capture_default_str()
       ->check(CLI::Range(0.001, 86'400.0))
       ->group("Cluster");
+  AddTlsOptions(command, context);
   command
       .add_flag("--json", context.json, "print one JSON document (errors too, on standard error)")
       ->group("Output");
@@ -55,6 +92,7 @@ std::unique_ptr<client::Client> Connect(Context& context) {
   options.nodes = context.nodes;
   options.timeout =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(context.timeout_s));
+  if (context.tls) options.tls = context.certificates;
   auto connected = client::Client::Create(std::move(options));
   if (connected.ok()) return *std::move(connected);
   FailUsage(context, connected.status());

@@ -25,10 +25,12 @@ struct Context {
   std::vector<std::string> nodes = {"127.0.0.1:50051"};
   bool json = false;
   double timeout_s = 10;
+  bool tls = false;  // set by each option for TLS
+  client::ClientTls certificates;
   ExitCode exit_code = kDone;
 };
 
-// Adds --node, --json and --timeout to a command that talks to a cluster.
+// Adds --node, --json, --timeout and those of TLS to a command that talks to a cluster.
 void AddClientOptions(CLI::App& command, Context& context);
 
 // The client for the context's nodes; on an error prints it, sets the exit code and returns null.

@@ -84,6 +84,19 @@ absl::Status NotReady(const ClusterSpec& spec, int i, const char* what) {
       fmt::format("{} {}; its log, {}:\n{}", spec.NodeName(i), what, file.string(), log));
 }
 
+// As a node is to the others: with its own certificate.
+client::ClientOptions ClientOptionsOf(const ClusterSpec& spec, int i) {
+  client::ClientOptions options;
+  options.nodes = {spec.NodeAddress(i)};
+  options.timeout = std::chrono::seconds(2);
+  if (!spec.tls.on()) return options;
+  options.tls = client::ClientTls{.ca_file = spec.tls.ca,
+                                  .certificate_file = spec.tls.cert,
+                                  .key_file = spec.tls.key,
+                                  .expected_name = spec.tls.name};
+  return options;
+}
+
 // Not only that something answers on the port: another cluster's node may.
 bool Answers(client::Client& client, const ClusterSpec& spec, int i) {
   auto status = client.GetStatus({});
@@ -136,10 +149,7 @@ absl::StatusOr<std::vector<int>> StartNodes(const ClusterSpec& spec, Attachment 
 
 absl::Status AwaitReady(const ClusterSpec& spec, TimePoint deadline) {
   for (int i = 0; i < spec.nodes; ++i) {
-    client::ClientOptions options;
-    options.nodes = {spec.NodeAddress(i)};
-    options.timeout = std::chrono::seconds(2);
-    auto client = client::Client::Create(options);
+    auto client = client::Client::Create(ClientOptionsOf(spec, i));
     if (!client.ok()) return client.status();
     while (!Answers(**client, spec, i)) {
       if (HasEnded(spec, i)) return NotReady(spec, i, "ended at once");

@@ -23,6 +23,8 @@ struct UpOptions {
   int base_port = 50051;
   std::string durability = "fsync";
   bool detach = false;
+  ClusterTls tls;
+  bool no_tls = false;
 };
 
 Json ClusterJson(const ClusterSpec& spec) {
@@ -35,14 +37,24 @@ Json ClusterJson(const ClusterSpec& spec) {
   return {{"dir", spec.dir.string()}, {"cluster", spec.cluster}, {"nodes", nodes}};
 }
 
+// What a command needs to speak with the cluster, to be typed as it is.
+std::string ClientFlags(const ClusterTls& tls) {
+  if (!tls.on()) return "";
+  std::string flags = tls.ca.empty() ? " --tls" : " --tls-ca " + tls.ca;
+  if (!tls.client_ca.empty()) flags += " --tls-cert " + tls.cert + " --tls-key " + tls.key;
+  if (!tls.name.empty()) flags += " --tls-name " + tls.name;
+  return flags;
+}
+
 void PrintHints(const Context& context, const ClusterSpec& spec, bool detach) {
   for (int i = 0; i < spec.nodes; ++i) {
     fmt::print("{} on {}, log {}\n", spec.NodeName(i), spec.NodeAddress(i),
                (spec.NodeDir(i) / "log").string());
   }
   const std::string& engram = context.program;
-  std::string first = fmt::format("--node {}", spec.NodeAddress(0));
-  std::string last = fmt::format("--node {}", spec.NodeAddress(spec.nodes - 1));
+  std::string tls = ClientFlags(spec.tls);
+  std::string first = fmt::format("--node {}{}", spec.NodeAddress(0), tls);
+  std::string last = fmt::format("--node {}{}", spec.NodeAddress(spec.nodes - 1), tls);
   fmt::print("Try:\n");
   fmt::print("  {} store --space notes \"tea is at four\" {}\n", engram, first);
   fmt::print("  {} recall --space notes --explain \"when is tea\" {}\n", engram, last);
@@ -119,6 +131,36 @@ void Down(Context& context, const std::string& dir) {
   fmt::print("stopped {} of {} nodes; the data stays in {}\n", stopped, spec->nodes, dir);
 }
 
+// Given options replace all that the directory has of TLS.
+void AddTls(CLI::App& command, UpOptions& options) {
+  ClusterTls& tls = options.tls;
+  std::vector<CLI::Option*> given = {
+      command.add_option("--tls-cert", tls.cert,
+                         "PEM file of the nodes' certificate; with it the cluster speaks TLS only"),
+      command.add_option("--tls-key", tls.key, "PEM file of its key"),
+      command.add_option("--tls-ca", tls.ca,
+                         "PEM file of the CA that has signed it; the system's if not given"),
+      command.add_option("--tls-client-ca", tls.client_ca,
+                         "PEM file of CAs; every client must then show a certificate of one"),
+      command.add_option("--tls-name", tls.name,
+                         "name that the certificate is for, if it is not 127.0.0.1"),
+  };
+  CLI::Option* none =
+      command.add_flag("--no-tls", options.no_tls, "plain HTTP/2 again, where --dir has TLS");
+  none->group("TLS");
+  const CLI::Validator not_empty(
+      [](const std::string& value) { return value.empty() ? "must not be empty" : ""; }, "");
+  for (CLI::Option* option : given) option->excludes(none)->group("TLS")->check(not_empty);
+}
+
+// The nodes are started again from elsewhere, too.
+ClusterTls WithAbsolutePaths(ClusterTls tls) {
+  for (std::string* file : {&tls.cert, &tls.key, &tls.ca, &tls.client_ca}) {
+    if (!file->empty()) *file = std::filesystem::absolute(*file).string();
+  }
+  return tls;
+}
+
 }  // namespace
 
 void AddUp(CLI::App& app, Context& context) {
@@ -143,13 +185,19 @@ void AddUp(CLI::App& app, Context& context) {
   command->add_flag("--detach", options->detach,
                     "return when the cluster is ready; `engram down` stops it");
   command->add_flag("--json", context.json, "print one JSON document");
-  command->footer("Example: engram up --nodes 3 --dir /tmp/engram --detach");
+  AddTls(*command, *options);
+  command->footer(
+      "Example: engram up --nodes 3 --dir /tmp/engram --detach\n"
+      "With TLS: engram up --tls-cert node.pem --tls-key node.key --tls-ca ca.pem --detach");
   command->callback([&context, options, nodes, base, durability] {
     ClusterRequest request;
     request.dir = options->dir;
     if (nodes->count() > 0) request.nodes = options->nodes;
     if (base->count() > 0) request.base_port = options->base_port;
     if (durability->count() > 0) request.durability = options->durability;
+    if (options->no_tls || options->tls != ClusterTls{}) {
+      request.tls = WithAbsolutePaths(options->tls);
+    }
     Up(context, request, options->detach);
   });
 }

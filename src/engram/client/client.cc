@@ -19,6 +19,7 @@ namespace engram::client {
 namespace {
 
 constexpr std::string_view kService = "/engram.v1.MemoryService/";
+constexpr char kTlsDoubtPayload[] = "engram/tls-doubt";  // marks statuses of MayDisagreeOnTls()
 
 TimePoint Now() { return std::chrono::steady_clock::now(); }
 
@@ -59,6 +60,21 @@ absl::StatusOr<Answer<Message>> ToAnswer(net::CallResult result) {
   return answer;
 }
 
+absl::StatusOr<net::ChannelOptions> ChannelOptionsOf(const ClientOptions& options) {
+  net::ChannelOptions channel;
+  channel.connect_timeout = options.connect_timeout;
+  if (!options.tls.has_value()) return channel;
+  net::TlsOptions tls;
+  tls.ca_file = options.tls->ca_file;
+  tls.certificate_file = options.tls->certificate_file;
+  tls.key_file = options.tls->key_file;
+  tls.expected_name = options.tls->expected_name;
+  auto context = net::TlsContext::Create(net::TlsContext::Side::kChannel, std::move(tls));
+  if (!context.ok()) return context.status();
+  channel.tls = *std::move(context);
+  return channel;
+}
+
 }  // namespace
 
 std::vector<v1::Attempt> AttemptsOf(const absl::Status& status) {
@@ -66,6 +82,10 @@ std::vector<v1::Attempt> AttemptsOf(const absl::Status& status) {
   auto payload = status.GetPayload(net::kAttemptsPayload);
   if (!payload.has_value() || !trace.ParseFromString(std::string(*payload))) return {};
   return {trace.attempts().begin(), trace.attempts().end()};
+}
+
+bool MayDisagreeOnTls(const absl::Status& status) {
+  return status.GetPayload(kTlsDoubtPayload).has_value();
 }
 
 struct Client::Impl {
@@ -117,10 +137,12 @@ net::CallResult Client::Impl::AnyNode(const net::CallOptions& call, Writes write
   net::CallResult result;
   std::string tried;
   bool maybe_done = false;
+  bool not_understood = false;
   for (size_t node = 0; node < channels.size(); ++node) {
     result = OneNode(node, call, send);
     if (result.status.ok()) return result;
     maybe_done = maybe_done || (writes == Writes::kYes && MaybeDone(result));
+    not_understood = not_understood || net::WasNotUnderstood(result.status);
     tried += fmt::format("{}{}: {}", tried.empty() ? "" : "; ", options.nodes[node],
                          std::string(result.status.message()));
     if (!TryNextNode(result)) break;
@@ -131,6 +153,7 @@ net::CallResult Client::Impl::AnyNode(const net::CallOptions& call, Writes write
         MakeError(ErrorCode::kUndetermined, "the write may have been carried out: " + tried);
   } else if (result.delivery == net::Delivery::kNotSent) {
     result.status = MakeError(ErrorCode::kConnectionFailed, "no node could be reached: " + tried);
+    if (not_understood) result.status.SetPayload(kTlsDoubtPayload, absl::Cord());
   }
   return result;
 }
@@ -140,12 +163,12 @@ Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   if (options.nodes.empty()) return InvalidArgument("node", "at least one node is needed");
   auto impl = std::make_unique<Impl>();
-  net::ChannelOptions channel_options;
-  channel_options.connect_timeout = options.connect_timeout;
+  auto channel_options = ChannelOptionsOf(options);
+  if (!channel_options.ok()) return channel_options.status();
   for (const std::string& node : options.nodes) {
     auto endpoint = net::internal::ParseEndpoint(node);
     if (!endpoint.ok()) return endpoint.status();
-    impl->channels.push_back(net::Channel::Create(impl->loop, node, channel_options));
+    impl->channels.push_back(net::Channel::Create(impl->loop, node, *channel_options));
   }
   impl->options = std::move(options);
   impl->loop.Start();

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,10 +24,21 @@
 
 namespace engram::client {
 
+// TLS to the nodes. All files are PEM; when they change, connections that begin from then on use
+// the new ones.
+struct ClientTls {
+  std::string ca_file;  // who may have signed the nodes' certificates; empty: the system's CAs
+  // One's own certificate and key, for nodes that ask for one (mutual TLS).
+  std::string certificate_file;
+  std::string key_file;
+  std::string expected_name;  // in the nodes' certificates; empty: the host that is dialled
+};
+
 struct ClientOptions {
   std::vector<std::string> nodes = {"127.0.0.1:50051"};  // host:port, in the order to try
   Duration timeout = std::chrono::seconds(10);           // of one call, all nodes together
   Duration connect_timeout = std::chrono::seconds(2);
+  std::optional<ClientTls> tls = std::nullopt;  // none: plain HTTP/2
 };
 
 // An answer and how it came about.
@@ -42,11 +54,16 @@ struct Answer {
 // empty if it made none.
 std::vector<v1::Attempt> AttemptsOf(const absl::Status& status);
 
+// A node was there, but could not be spoken with: it may want TLS and the client not, or the other
+// way round, or one refuses the other's certificate. Of statuses of ConnectionFailed.
+bool MayDisagreeOnTls(const absl::Status& status);
+
 enum class Explain : uint8_t { kNo, kYes };
 
 class Client {
  public:
-  // InvalidArgument if `nodes` is empty or holds no host:port.
+  // InvalidArgument if `nodes` is empty or holds no host:port, or files of `tls` cannot be used;
+  // the fields are then "tls-ca", "tls-cert" and "tls-key".
   static absl::StatusOr<std::unique_ptr<Client>> Create(ClientOptions options);
   ~Client();
 

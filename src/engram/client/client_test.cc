@@ -9,6 +9,7 @@
 
 #include "engram/base/error.h"
 #include "engram/net/server.h"
+#include "engram/net/testing/test_ca.h"
 
 namespace engram::client {
 namespace {
@@ -18,7 +19,8 @@ class FakeNode {
  public:
   using Handler = std::function<void(FakeNode&, net::ServerCall)>;
 
-  explicit FakeNode(Handler handler) : handler_(std::move(handler)) {
+  explicit FakeNode(Handler handler, const net::ServerOptions& options = {})
+      : handler_(std::move(handler)), server_(loops_, options) {
     server_.AddUnary(
         "/engram.v1.MemoryService/Store", [this](net::ServerCall call, const std::string&) {
           {
@@ -50,7 +52,7 @@ class FakeNode {
  private:
   Handler handler_;
   net::EventLoopGroup loops_{1};
-  net::Server server_{loops_, {}};
+  net::Server server_;
   std::mutex mutex_;
   std::vector<std::string> request_ids_;
   std::thread death_;
@@ -112,6 +114,62 @@ TEST(Client, AnErrorOfTheNodeItselfIsFinal) {
   EXPECT_EQ(CodeOf(Connect({first.address(), second.address()})->Store({}).status()),
             ErrorCode::kInvalidArgument);
   EXPECT_TRUE(second.request_ids().empty());
+}
+
+class ClientTlsTest : public ::testing::Test {
+ protected:
+  static void Answer(FakeNode&, net::ServerCall call) { call.Reply(std::string()); }
+  net::ServerOptions MutualTls() {
+    net::TlsOptions tls = ca_.Issue("node", "DNS:node.example");
+    tls.ca_file = ca_.ca_file();
+    net::ServerOptions options;
+    options.tls = *net::TlsContext::Create(net::TlsContext::Side::kServer, tls);
+    return options;
+  }
+  ClientTls Certified() {
+    net::TlsOptions own = ca_.Issue("client");
+    return {.ca_file = ca_.ca_file(),
+            .certificate_file = own.certificate_file,
+            .key_file = own.key_file,
+            .expected_name = "node.example"};
+  }
+  static absl::Status StoreOver(std::optional<ClientTls> tls, const FakeNode& node) {
+    ClientOptions options;
+    options.nodes = {node.address()};
+    options.tls = std::move(tls);
+    return (*Client::Create(options))->Store({}).status();
+  }
+
+  net::testing::TestCa ca_;
+};
+
+TEST_F(ClientTlsTest, ShowsItsCertificateAndExpectsTheName) {
+  FakeNode node(Answer, MutualTls());
+  EXPECT_TRUE(StoreOver(Certified(), node).ok()) << StoreOver(Certified(), node);
+}
+
+TEST_F(ClientTlsTest, WhoIsNotUnderstoodIsToldApartFromWhoIsNotThere) {
+  FakeNode wants_tls(Answer, MutualTls());
+  FakeNode plain(Answer);
+  ClientTls uncertified = Certified();
+  uncertified.certificate_file = uncertified.key_file = "";
+  ClientTls another_name = Certified();
+  another_name.expected_name = "other.example";
+  for (const absl::Status& status :
+       {StoreOver(std::nullopt, wants_tls), StoreOver(uncertified, wants_tls),
+        StoreOver(another_name, wants_tls), StoreOver(Certified(), plain)}) {
+    EXPECT_EQ(CodeOf(status), ErrorCode::kConnectionFailed) << status;
+    EXPECT_TRUE(MayDisagreeOnTls(status)) << status;
+  }
+  EXPECT_FALSE(MayDisagreeOnTls(Connect({kNobody})->Store({}).status()));
+}
+
+TEST_F(ClientTlsTest, FilesThatCannotBeUsedAreNamed) {
+  ClientOptions options;
+  options.tls.emplace().ca_file = "/no/such/file";
+  absl::Status status = Client::Create(options).status();
+  EXPECT_EQ(DetailOf(status).field, "tls-ca");
+  EXPECT_NE(status.message().find("/no/such/file"), std::string::npos) << status;
 }
 
 TEST(Client, NobodyReachedIsConnectionFailed) {
