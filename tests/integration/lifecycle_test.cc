@@ -155,12 +155,6 @@ class LocalCluster : public ::testing::Test {
 
   std::string Dir() const { return (dir_.path() / "cluster").string(); }
   std::string Node(int i) const { return "127.0.0.1:" + std::to_string(base_port_ + 10 * i); }
-  // A base whose three gRPC ports are free now.
-  int FreeBase() const {
-    for (int base = FreePorts(1)[0];; base = FreePorts(1)[0]) {
-      if (base < 60'000) return base;
-    }
-  }
   CommandResult Up() {
     return RunCommand({EngramBinary(), "up", "--nodes", "3", "--dir", Dir(), "--base-port",
                        std::to_string(base_port_), "--durability", "process", "--detach",
@@ -168,7 +162,7 @@ class LocalCluster : public ::testing::Test {
   }
 
   storage::TempDir dir_;
-  int base_port_ = FreeBase();
+  int base_port_ = FreeBasePort();
 };
 
 TEST_F(LocalCluster, ComesUpGoesDownAndBringsItsDataBack) {

@@ -10,6 +10,18 @@ namespace engram::testing {
 
 std::string EngramBinary() { return ENGRAM_BINARY; }
 
+std::vector<std::string> TlsFlags(const client::ClientTls& tls) {
+  std::vector<std::string> flags = {"--tls"};
+  const std::pair<const char*, const std::string&> values[] = {{"--tls-ca", tls.ca_file},
+                                                               {"--tls-cert", tls.certificate_file},
+                                                               {"--tls-key", tls.key_file},
+                                                               {"--tls-name", tls.expected_name}};
+  for (const auto& [flag, value] : values) {
+    if (!value.empty()) flags.insert(flags.end(), {flag, value});
+  }
+  return flags;
+}
+
 TestCluster::TestCluster(TestClusterOptions options)
     : options_(std::move(options)),
       ports_(FreePorts(options_.nodes)),
@@ -54,6 +66,7 @@ std::unique_ptr<client::Client> TestCluster::Client(const std::vector<int>& node
   options.nodes.clear();
   for (int i : nodes) options.nodes.push_back(Address(i));
   options.timeout = timeout;
+  options.tls = options_.tls;
   return *client::Client::Create(std::move(options));
 }
 
@@ -61,6 +74,10 @@ CommandResult TestCluster::Cli(int node, std::vector<std::string> args,
                                const std::string& input) const {
   args.insert(args.begin(), EngramBinary());
   args.insert(args.end(), {"--node", Address(node)});
+  if (options_.tls.has_value()) {
+    const std::vector<std::string> flags = TlsFlags(*options_.tls);
+    args.insert(args.end(), flags.begin(), flags.end());
+  }
   return RunCommand(args, input);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,15 @@ namespace engram::testing {
 // The program under test.
 std::string EngramBinary();
 
+// The flags of `engram` commands that say the same.
+std::vector<std::string> TlsFlags(const client::ClientTls& tls);
+
 struct TestClusterOptions {
   int nodes = 3;
   std::string durability = "process";  // survives kill -9, and is quicker than fsync
   std::vector<std::string> flags;      // more of `engram serve`, for every node
+  // How clients and commands speak with the nodes; the nodes' own part is in `flags`.
+  std::optional<client::ClientTls> tls;
 };
 
 class TestCluster {
@@ -49,7 +55,7 @@ class TestCluster {
       const std::vector<int>& nodes,
       std::chrono::milliseconds timeout = std::chrono::seconds(30)) const;
 
-  // Runs `engram ARGS... --node ADDRESS`.
+  // Runs `engram ARGS... --node ADDRESS`, with the flags for TLS if the cluster speaks it.
   CommandResult Cli(int node, std::vector<std::string> args, const std::string& input = "") const;
 
   // The index of the node with that id.

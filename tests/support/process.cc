@@ -117,4 +117,11 @@ std::vector<int> FreePorts(int count) {
   return ports;
 }
 
+int FreeBasePort() {
+  for (;;) {
+    const int base = FreePorts(1)[0];
+    if (base < 60'000) return base;
+  }
+}
+
 }  // namespace engram::testing

@@ -12,9 +12,9 @@ TIMEOUT_S = 10
 class Client:
     """One node, over one channel."""
 
-    def __init__(self, address):
+    def __init__(self, address, credentials=None):
         self.address = address
-        self.channel = grpc.insecure_channel(address)
+        self.channel = grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address)
         self.memory = memory_pb2_grpc.MemoryServiceStub(self.channel)
         self.spaces = spaces_pb2_grpc.SpacesServiceStub(self.channel)
         self.cluster = cluster_pb2_grpc.ClusterServiceStub(self.channel)
@@ -81,7 +81,7 @@ def expect_error(action, code, detail_code, field=None):
     return detail
 
 
-def run(cases, addresses, only):
-    clients = [Client(address) for address in addresses]
+def run(cases, addresses, only, credentials=None):
+    clients = [Client(address, credentials) for address in addresses]
     prefix = f"foreign.python.{time.time_ns():x}"
     return run_cases("python", cases, only, lambda case: case(Context(clients, f"{prefix}.{case.__name__}")))
