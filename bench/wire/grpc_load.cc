@@ -68,7 +68,7 @@ class CallSlot {
 
 class Load {
  public:
-  explicit Load(const Settings& settings) : settings_(settings) {
+  explicit Load(const Settings& settings) {
     const grpc::Slice slice(ReadFile(settings.body_file));
     body_ = ByteBuffer(&slice, 1);
     for (size_t i = 0; i < settings.connections; ++i) {
@@ -111,7 +111,6 @@ class Load {
     return slot;
   }
 
-  const Settings& settings_;
   grpc::CompletionQueue queue_;
   ByteBuffer body_;
   std::list<grpc::GenericStub> stubs_;

@@ -25,6 +25,15 @@ using grpc::ServerCompletionQueue;
 
 constexpr int kCallsWaiting = 256;  // per queue; more than are ever in flight here
 
+struct Call {
+  grpc::GenericServerContext context;
+  grpc::GenericServerAsyncReaderWriter stream{&context};
+  grpc::ClientContext client;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<ByteBuffer>> reader;
+  ByteBuffer bytes;
+  grpc::Status status;
+};
+
 // One call after another on one queue: accepted, read, sent on, answered.
 class CallSlot {
  public:
@@ -41,15 +50,6 @@ class CallSlot {
   void OnEvent(bool ok) { ok ? (this->*step_)() : Wait(); }
 
  private:
-  struct Call {
-    grpc::GenericServerContext context;
-    grpc::GenericServerAsyncReaderWriter stream{&context};
-    grpc::ClientContext client;
-    std::unique_ptr<grpc::ClientAsyncResponseReader<ByteBuffer>> reader;
-    ByteBuffer bytes;
-    grpc::Status status;
-  };
-
   void Read() {
     step_ = &CallSlot::Forward;
     call_->stream.Read(&call_->bytes, this);

@@ -41,6 +41,12 @@ class RawService : public grpc::Service {
   }
 };
 
+struct Call {
+  grpc::ServerContext context;
+  ByteBuffer request;
+  grpc::ServerAsyncResponseWriter<ByteBuffer> writer{&context};
+};
+
 // One call after another on one queue.
 class CallSlot {
  public:
@@ -60,12 +66,6 @@ class CallSlot {
   }
 
  private:
-  struct Call {
-    grpc::ServerContext context;
-    ByteBuffer request;
-    grpc::ServerAsyncResponseWriter<ByteBuffer> writer{&context};
-  };
-
   RawService& service_;
   ServerCompletionQueue& queue_;
   const ByteBuffer& answer_;
