@@ -6,6 +6,8 @@
 #include <mutex>
 #include <utility>
 
+#include "engram/net/loop_io.h"
+
 namespace engram::net {
 namespace {
 
@@ -44,9 +46,16 @@ const std::shared_ptr<Channel>& ConnectionPool::Get(size_t loop_index, const Nod
     Leave(table, node);
     Open(loop_index, node, address);
   }
-  loops_.at(loop_index).counters().channels_acquired.Add();
-  if (++node.next >= node.channels.size()) node.next = 0;
-  return node.channels[node.next];
+  EventLoop& loop = loops_.at(loop_index);
+  loop.counters().channels_acquired.Add();
+  TakeTurn(node, loop.io().flushes());
+  return node.channels[node.current];
+}
+
+void ConnectionPool::TakeTurn(Node& node, uint64_t flushes) {
+  if (node.flushes == flushes && node.current < node.channels.size()) return;
+  node.flushes = flushes;
+  if (++node.current >= node.channels.size()) node.current = 0;
 }
 
 void ConnectionPool::Leave(Table& table, Node& node) {

@@ -2,10 +2,12 @@
 // threads.
 //
 // Every loop has a table of its own that only it touches: no locks. Channels connect when first
-// called and are used in turn.
+// called and are used in turn: one for what a wake-up sends, which so leaves in one write, and the
+// next for the next.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,10 +43,10 @@ class ConnectionPool {
   ConnectionPool(const ConnectionPool&) = delete;
   ConnectionPool& operator=(const ConnectionPool&) = delete;
 
-  // The next channel of loop `loop_index` to the node; on that loop's thread only. If the node was
-  // at another address before, its channels there take no more calls, and end when those in flight
-  // have. The reference lives until the node's next change on this loop, which no other thread
-  // makes while a task of this loop runs.
+  // The channel of loop `loop_index` to the node whose turn it is; on that loop's thread only. If
+  // the node was at another address before, its channels there take no more calls, and end when
+  // those in flight have. The reference lives until the node's next change on this loop, which no
+  // other thread makes while a task of this loop runs.
   const std::shared_ptr<Channel>& Get(size_t loop_index, const NodeId& node,
                                       std::string_view address);
 
@@ -63,7 +65,8 @@ class ConnectionPool {
   struct Node {
     std::string address;
     std::vector<std::shared_ptr<Channel>> channels;
-    size_t next = 0;
+    size_t current = 0;
+    uint64_t flushes = 0;  // the loop's, when `current` was chosen
   };
   // Of one loop.
   struct Table {
@@ -72,6 +75,7 @@ class ConnectionPool {
   };
 
   size_t ChannelsOfLoop(size_t loop_index) const;
+  static void TakeTurn(Node& node, uint64_t flushes);
   void Open(size_t loop_index, Node& node, std::string_view address);
   static void Leave(Table& table, Node& node);
 

@@ -52,6 +52,21 @@ TEST_F(ConnectionPoolTest, RepeatedRequestsOpenNoSockets) {
   EXPECT_EQ(Count(&Counters::channels_acquired), 3000u);  // a hit rate of 99.87 %
 }
 
+TEST_F(ConnectionPoolTest, CallsOfOneWakeUpShareAChannelAndWakeUpsTakeTurns) {
+  const auto begin_eight_at_once = [&] {
+    std::vector<PendingCall> calls(8);
+    RunOn(loops_.at(0), [&] {
+      for (PendingCall& call : calls)
+        pool_.Get(0, kNode, address())->Unary(testing::kUnary, {}, "x", call.Done());
+    });
+    for (PendingCall& call : calls) EXPECT_EQ(call.Wait().message, "x");
+  };
+  begin_eight_at_once();
+  EXPECT_EQ(loops_.at(0).counters().connects.value(), 1u);
+  begin_eight_at_once();
+  EXPECT_EQ(loops_.at(0).counters().connects.value(), 2u);
+}
+
 TEST_F(ConnectionPoolTest, RemovedNodeLosesItsChannels) {
   PendingCall call = BeginOn(0, address(), With("hang", "1"));
   ASSERT_TRUE(Eventually([&] { return Count(&Counters::calls_begun) == 1; }));

@@ -14,6 +14,7 @@ void LoopIo::FlushSoon(std::shared_ptr<Transport> transport) {
 }
 
 void LoopIo::Flush() {
+  ++flushes_;
   std::swap(dirty_, flushing_);
   for (auto& transport : flushing_) transport->Flush();
   flushing_.clear();

@@ -30,6 +30,8 @@ class LoopIo {
 
   // The transport is asked to flush after the handlers of this wake-up.
   void FlushSoon(std::shared_ptr<Transport> transport);
+  // How many there have been: between two values that are equal, what is sent leaves together.
+  uint64_t flushes() const { return flushes_; }
 
   // Forgets the transports that wait for a flush. For the end of the loop.
   void Clear() { dirty_.clear(); }
@@ -42,6 +44,7 @@ class LoopIo {
   std::string output_;
   std::vector<std::shared_ptr<Transport>> dirty_;
   std::vector<std::shared_ptr<Transport>> flushing_;
+  uint64_t flushes_ = 0;
 };
 
 }  // namespace engram::net::internal
