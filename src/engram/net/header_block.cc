@@ -8,6 +8,8 @@ void HeaderBlock::AddMetadata(const Metadata& metadata) {
   for (const MetadataEntry& entry : metadata.entries()) {
     if (IsBinaryHeader(entry.name)) {
       AddOwned(entry.name, EncodeBinary(entry.value));
+    } else if (entry.recurrence == Recurrence::kRepeated) {
+      Push(entry.name, entry.value, NGHTTP2_NV_FLAG_NONE);
     } else {
       AddOnce(entry.name, entry.value);
     }

@@ -91,7 +91,8 @@ class ServerCall {
   // ASCII and name not "-bin") and what goes beyond 8 KiB in all of either is left out, and so is a
   // header once they are sent: with the first message, the end of the call, or SendHeaders().
   void AddHeader(std::string_view name, std::string_view value);
-  void AddTrailer(std::string_view name, std::string_view value);
+  void AddTrailer(std::string_view name, std::string_view value,
+                  Recurrence recurrence = Recurrence::kOnce);
   // For a client that waits for them before there is a message. Once is enough.
   void SendHeaders();
 

@@ -52,8 +52,8 @@ void ServerCall::AddHeader(std::string_view name, std::string_view value) {
 
 void ServerCall::SendHeaders() { state_->SendHeaders(); }
 
-void ServerCall::AddTrailer(std::string_view name, std::string_view value) {
-  state_->AddTrailer(name, value);
+void ServerCall::AddTrailer(std::string_view name, std::string_view value, Recurrence recurrence) {
+  state_->AddTrailer(name, value, recurrence);
 }
 
 // Ending a call drops its call-backs, which may own this very handle: hence the copies of state_.

@@ -33,10 +33,10 @@ std::string Shortened(std::string text) {
 
 }  // namespace
 
-void BoundedMetadata::Add(std::string_view name, std::string_view value) {
+void BoundedMetadata::Add(std::string_view name, std::string_view value, Recurrence recurrence) {
   if (!IsSendable(name, value)) return;
   bytes_ += name.size() + value.size();
-  if (bytes_ <= kMetadataBytesMax) metadata_.Add(name, value);
+  if (bytes_ <= kMetadataBytesMax) metadata_.Add(name, value, recurrence);
 }
 
 ServerStreamState::ServerStreamState(EventLoop& loop, std::shared_ptr<const PeerInfo> peer)
@@ -154,11 +154,12 @@ void ServerStreamState::OnCancel(Callback callback) {
 }
 
 void ServerStreamState::AddHeader(std::string_view name, std::string_view value) {
-  if (!headers_sent_) headers_.Add(name, value);
+  if (!headers_sent_) headers_.Add(name, value, Recurrence::kOnce);
 }
 
-void ServerStreamState::AddTrailer(std::string_view name, std::string_view value) {
-  if (!ended_) trailers_.Add(name, value);
+void ServerStreamState::AddTrailer(std::string_view name, std::string_view value,
+                                   Recurrence recurrence) {
+  if (!ended_) trailers_.Add(name, value, recurrence);
 }
 
 void ServerStreamState::SendHeaders() {

@@ -32,7 +32,7 @@ struct PeerInfo {
 // What a handler has added, as far as gRPC can carry it and up to a bound.
 class BoundedMetadata {
  public:
-  void Add(std::string_view name, std::string_view value);
+  void Add(std::string_view name, std::string_view value, Recurrence recurrence);
   const Metadata& metadata() const { return metadata_; }
 
  private:
@@ -58,7 +58,7 @@ class ServerStreamState final : public H2Stream {
   bool handed_over() const { return handed_over_.load(std::memory_order_relaxed); }
   void OnCancel(Callback callback);
   void AddHeader(std::string_view name, std::string_view value);
-  void AddTrailer(std::string_view name, std::string_view value);
+  void AddTrailer(std::string_view name, std::string_view value, Recurrence recurrence);
   void SendHeaders();
   bool SendMessage(std::string message);
   void Reply(absl::StatusOr<std::string> message);

@@ -56,7 +56,7 @@ class ClusterInfo {
   }
   template <class Reply>
   void Answer(ServerCall& call, const Reply& reply) const {
-    call.AddTrailer(kMdServedBy, context_.self.view());
+    call.AddTrailer(kMdServedBy, context_.self.view(), net::Recurrence::kRepeated);
     call.Reply(reply.SerializeAsString());
   }
 

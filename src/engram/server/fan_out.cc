@@ -29,7 +29,7 @@ void AskAllPeers(NodeContext& context, LoopState& loop, std::string_view method,
   TimePoint started = Now();
   for (size_t i = 0; i < gathering->answers.size(); ++i) {
     net::CallOptions options{deadline, {}};
-    options.metadata.Add(kMdCluster, context.config.cluster);
+    options.metadata.Add(kMdCluster, context.config.cluster, net::Recurrence::kRepeated);
     const NodeId& node = gathering->answers[i].node;
     net::Channel& channel = *context.pool.Get(loop.index, node, *context.AddressOf(node));
     channel.Unary(method, std::move(options), request,

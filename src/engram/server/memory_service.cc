@@ -36,7 +36,9 @@ absl::StatusOr<RoutedRequest> ToRouted(routing::Operation op, const ServerCall& 
 }
 
 void Answer(ServerCall& call, RoutedReply reply) {
-  if (!reply.served_by.empty()) call.AddTrailer(kMdServedBy, reply.served_by.view());
+  if (!reply.served_by.empty()) {
+    call.AddTrailer(kMdServedBy, reply.served_by.view(), net::Recurrence::kRepeated);
+  }
   if (reply.degraded) call.AddTrailer(kMdDegraded, "1");
   if (call.metadata().Find(kMdExplain).has_value()) {
     call.AddTrailer(kMdRoute, ToProto(reply.attempts).SerializeAsString());

@@ -20,6 +20,7 @@ struct LoopState {
   net::EventLoop* loop;
   size_t index;
   std::mt19937_64 random;
+  SpaceId forwarded;  // the space of the last request that was passed on
 };
 
 struct NodeContext {

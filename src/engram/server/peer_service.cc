@@ -49,7 +49,7 @@ Version RoutedBy(const ServerCall& call) {
 
 void Answer(const NodeContext& context, const SpaceId& space, ServerCall& call,
             absl::StatusOr<std::string> reply) {
-  call.AddTrailer(kMdServedBy, context.self.view());
+  call.AddTrailer(kMdServedBy, context.self.view(), net::Recurrence::kRepeated);
   placement::AssignmentPtr known = context.table.Find(space.view());
   if (known != nullptr && known->version > RoutedBy(call)) {
     call.AddTrailer(kMdAssignment, ToProto(*known).SerializeAsString());

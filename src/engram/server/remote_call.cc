@@ -121,9 +121,9 @@ void Router::RemoteCall::Finish(const absl::Status& status) {
 net::CallOptions Router::RemoteCall::OptionsFor(const CallPlan::Send& send) const {
   net::CallOptions options;
   options.deadline = send.deadline;
-  options.metadata.Add(kMdCluster, context_.config.cluster);
-  options.metadata.Add(kMdSpace, request_.space.view());
-  options.metadata.Add(kMdHop, fmt::format_int(send.hop).str());
+  options.metadata.Add(kMdCluster, context_.config.cluster, net::Recurrence::kRepeated);
+  options.metadata.Add(kMdSpace, request_.space.view(), RecurrenceOfSpace());
+  options.metadata.Add(kMdHop, fmt::format_int(send.hop).str(), net::Recurrence::kRepeated);
   if (send.version != Version{}) {
     options.metadata.Add(kMdRouteVersion, ToProto(send.version).SerializeAsString());
   }
@@ -134,6 +134,14 @@ net::CallOptions Router::RemoteCall::OptionsFor(const CallPlan::Send& send) cons
     }
   }
   return options;
+}
+
+// Requests for one space come in runs, or for many spaces in turn, which would only drive each
+// other and the method names out of the peer's table.
+net::Recurrence Router::RemoteCall::RecurrenceOfSpace() const {
+  if (loop_.forwarded == request_.space) return net::Recurrence::kRepeated;
+  loop_.forwarded = request_.space;
+  return net::Recurrence::kOnce;
 }
 
 // Fresh routing rides on the success (trailer) and on the refusal (error detail); the table keeps

@@ -31,6 +31,7 @@ class Router::RemoteCall : public std::enable_shared_from_this<Router::RemoteCal
   void Finish(const absl::Status& status);
 
   net::CallOptions OptionsFor(const routing::CallPlan::Send& send) const;
+  net::Recurrence RecurrenceOfSpace() const;
   void MergeAssignment(const net::CallResult& result);
 
   NodeContext& context_;

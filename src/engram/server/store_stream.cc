@@ -180,7 +180,7 @@ void StoreStream::FinishIfDone() {
     share->set_node(space_and_node.second);
     share->set_stored(stored);
   }
-  call_.AddTrailer(kMdServedBy, context_.self.view());
+  call_.AddTrailer(kMdServedBy, context_.self.view(), net::Recurrence::kRepeated);
   call_.Reply(response_.SerializeAsString());
 }
 
