@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/unknown_field_set.h>
 #include <google/protobuf/util/time_util.h>
+#include <google/protobuf/wire_format_lite.h>
 
 #include <iterator>
 #include <utility>
@@ -16,6 +17,7 @@ namespace {
 
 using google::protobuf::Message;
 using google::protobuf::Timestamp;
+using google::protobuf::internal::WireFormatLite;
 using google::protobuf::util::TimeUtil;
 
 // Seconds of the years 0001 to 9999, the range of a Timestamp.
@@ -94,6 +96,22 @@ v1::Sibling SiblingProto(memory::Memory m) {
   *proto.mutable_version() = ToProto(m.revision.version);
   *proto.mutable_updated_at() = ToTimestamp(m.updated_at);
   return proto;
+}
+
+void AppendVarint(uint64_t value, std::string& out) {
+  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
+  out.push_back(static_cast<char>(value));
+}
+
+void AppendVarint(int field, uint64_t value, std::string& out) {
+  AppendVarint(WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_VARINT), out);
+  AppendVarint(value, out);
+}
+
+void AppendBytes(int field, std::string_view bytes, std::string& out) {
+  AppendVarint(WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED), out);
+  AppendVarint(bytes.size(), out);
+  out.append(bytes);
 }
 
 // A request of plain fields, as Get's, is spared the list of those that are set.
@@ -245,6 +263,22 @@ v1::Version ToProto(const Version& version) {
   return proto;
 }
 
+std::string EncodeVersion(const Version& version) {
+  std::string epoch;
+  if (version.epoch.counter != 0) {
+    AppendVarint(v1::Epoch::kCounterFieldNumber, version.epoch.counter, epoch);
+  }
+  if (!version.epoch.primary.empty()) {
+    AppendBytes(v1::Epoch::kPrimaryFieldNumber, version.epoch.primary.view(), epoch);
+  }
+  std::string bytes;
+  AppendBytes(v1::Version::kEpochFieldNumber, epoch, bytes);
+  if (version.sequence != 0) {
+    AppendVarint(v1::Version::kSequenceFieldNumber, version.sequence, bytes);
+  }
+  return bytes;
+}
+
 Version FromProto(const v1::Version& proto) {
   return {{proto.epoch().counter(), NodeId(proto.epoch().primary())}, proto.sequence()};
 }
@@ -270,6 +304,7 @@ void AttachAssignment(const placement::Assignment& assignment, absl::Status& sta
 }
 
 std::optional<placement::Assignment> AttachedAssignment(const absl::Status& status) {
+  if (status.ok()) return std::nullopt;
   v1::Assignment proto;
   auto payload = status.GetPayload(net::kAssignmentPayload);
   if (!payload.has_value() || !proto.ParseFromString(std::string(*payload))) return std::nullopt;

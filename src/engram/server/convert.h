@@ -45,6 +45,8 @@ v1::RecallResponse ToRecallResponse(memory::RecallResult result);
 
 v1::Version ToProto(const Version& version);
 Version FromProto(const v1::Version& version);
+// The bytes of ToProto(version), which every forwarded call carries, without the message.
+std::string EncodeVersion(const Version& version);
 v1::Assignment ToProto(const placement::Assignment& assignment);
 placement::Assignment FromProto(const v1::Assignment& assignment);
 // A WrongNode error's assignment, inside the status (net/grpc_status.h carries it over the wire).

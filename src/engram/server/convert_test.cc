@@ -49,6 +49,15 @@ TEST(Convert, AbsentOptionalsTakeTheirDefaults) {
   EXPECT_EQ(ToQuery(v1::RecallRequest())->limit, 10u);
 }
 
+TEST(Convert, VersionsAreEncodedAsTheirMessageIs) {
+  const std::string long_name(200, 'n');
+  for (const Version& version :
+       {Version{}, Version{{1, NodeId("n1")}, 0}, Version{{0, NodeId()}, 127},
+        Version{{128, NodeId(long_name)}, 1}, Version{{~uint64_t{0}, NodeId("")}, ~uint64_t{0}}}) {
+    EXPECT_EQ(EncodeVersion(version), ToProto(version).SerializeAsString());
+  }
+}
+
 TEST(Convert, AssignmentsComeBack) {
   placement::Assignment assignment{SpaceId("s"), NodeId("a"), {NodeId("b")}, {{3, NodeId("a")}, 7}};
   EXPECT_EQ(FromProto(ToProto(assignment)), assignment);

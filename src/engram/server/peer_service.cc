@@ -38,20 +38,22 @@ absl::Status WrongNode(const NodeContext& context, const placement::Assignment& 
   return status;
 }
 
-// By which version of the assignment the sender chose this node.
-Version RoutedBy(const ServerCall& call) {
-  v1::Version proto;
+// Whether the sender chose this node by an older version of the assignment. Nearly always it is the
+// same one, which takes no parsing to see.
+bool RoutedByOlder(const ServerCall& call, const Version& known) {
   auto bytes = call.metadata().Find(kMdRouteVersion);
+  if (bytes == EncodeVersion(known)) return false;
+  v1::Version proto;
   if (!bytes.has_value() || !proto.ParseFromArray(bytes->data(), static_cast<int>(bytes->size())))
-    return {};
-  return FromProto(proto);
+    return known > Version{};
+  return known > FromProto(proto);
 }
 
 void Answer(const NodeContext& context, const SpaceId& space, ServerCall& call,
             absl::StatusOr<std::string> reply) {
   call.AddTrailer(kMdServedBy, context.self.view(), net::Recurrence::kRepeated);
   placement::AssignmentPtr known = context.table.Find(space.view());
-  if (known != nullptr && known->version > RoutedBy(call)) {
+  if (known != nullptr && RoutedByOlder(call, known->version)) {
     call.AddTrailer(kMdAssignment, ToProto(*known).SerializeAsString());
   }
   call.Reply(std::move(reply));

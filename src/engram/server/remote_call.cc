@@ -125,7 +125,7 @@ net::CallOptions Router::RemoteCall::OptionsFor(const CallPlan::Send& send) cons
   options.metadata.Add(kMdSpace, request_.space.view(), RecurrenceOfSpace());
   options.metadata.Add(kMdHop, fmt::format_int(send.hop).str(), net::Recurrence::kRepeated);
   if (send.version != Version{}) {
-    options.metadata.Add(kMdRouteVersion, ToProto(send.version).SerializeAsString());
+    options.metadata.Add(kMdRouteVersion, EncodeVersion(send.version));
   }
   if (routing::IsWrite(request_.op)) {
     options.metadata.Add(kMdRequestId, request_.identity.request_id.ToString());
@@ -148,10 +148,11 @@ net::Recurrence Router::RemoteCall::RecurrenceOfSpace() const {
 // only what is newer.
 void Router::RemoteCall::MergeAssignment(const net::CallResult& result) {
   std::optional<placement::Assignment> learned = AttachedAssignment(result.status);
-  v1::Assignment proto;
-  if (auto bytes = result.trailing.Find(kMdAssignment);
-      bytes.has_value() && proto.ParseFromArray(bytes->data(), static_cast<int>(bytes->size()))) {
-    learned = FromProto(proto);
+  if (auto bytes = result.trailing.Find(kMdAssignment)) {
+    v1::Assignment proto;
+    if (proto.ParseFromArray(bytes->data(), static_cast<int>(bytes->size()))) {
+      learned = FromProto(proto);
+    }
   }
   if (!learned.has_value() || learned->space != request_.space) return;
   if (context_.table.Apply(std::span(&*learned, 1)) > 0) {
