@@ -132,8 +132,8 @@ CallPlan::Action CallPlan::End(const absl::Status& status) {
                                       space_.value(), TextOf(status)))};
 }
 
-void CallPlan::Record(const char* outcome, const absl::Status& status, TimePoint now) {
-  attempts_.push_back({asked_, outcome, status.ok() ? why_ : TextOf(status), now - asked_at_});
+void CallPlan::Record(std::string_view outcome, const absl::Status& status, TimePoint now) {
+  attempts_.push_back({asked_, outcome, why_, status, now - asked_at_});
 }
 
 CallPlan::Candidate* CallPlan::LeastTried() {

@@ -19,10 +19,11 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "engram/base/error.h"
 #include "engram/base/time.h"
@@ -54,13 +55,21 @@ struct Outcome {
   std::optional<placement::Assignment> redirect;
 };
 
-// One line of `--explain`.
+// One line of `--explain`. Every request makes one and few are read: texts are static, or made when
+// they are asked for.
 struct AttemptRecord {
   NodeId node;
-  std::string outcome;  // "ok", "redirect", "failed", "undetermined"
-  std::string reason;
+  std::string_view outcome;  // "ok", "redirect", "failed", "undetermined"
+  std::string_view why;      // the node was asked
+  absl::Status error;        // OK if it served the request
   Duration took{};
+
+  std::string reason() const {
+    return error.ok() ? std::string(why) : std::string(error.message());
+  }
 };
+
+using AttemptRecords = absl::InlinedVector<AttemptRecord, 1>;
 
 class CallPlan {
  public:
@@ -88,9 +97,9 @@ class CallPlan {
   // REQUIRES: the last action was Wait.
   Action OnTimer(TimePoint now);
 
-  const std::vector<AttemptRecord>& attempts() const { return attempts_; }
+  const AttemptRecords& attempts() const { return attempts_; }
   // The same, given away; when the plan has finished.
-  std::vector<AttemptRecord> TakeAttempts() { return std::move(attempts_); }
+  AttemptRecords TakeAttempts() { return std::move(attempts_); }
 
  private:
   struct Candidate {
@@ -104,7 +113,7 @@ class CallPlan {
   Action GiveUp();
   Action End(const absl::Status& status);
   Action EndAtDeadline();
-  void Record(const char* outcome, const absl::Status& status, TimePoint now);
+  void Record(std::string_view outcome, const absl::Status& status, TimePoint now);
   Candidate* LeastTried();
   bool OthersUntried(const Candidate& candidate) const;
   absl::Status Annotated(ErrorCode code, const std::string& message) const;
@@ -115,16 +124,16 @@ class CallPlan {
   const CallPlanOptions& options_;
   std::mt19937_64& random_;
 
-  std::vector<Candidate> candidates_;
+  absl::InlinedVector<Candidate, 3> candidates_;
   Version version_;
-  const char* why_ = "";  // why the current node was chosen
+  std::string_view why_;  // why the current node was chosen
   int redirects_ = 0;
   int rounds_ = 0;  // waits so far
   bool maybe_done_ = false;
   NodeId asked_;
   TimePoint asked_at_{};
   absl::Status last_error_;
-  std::vector<AttemptRecord> attempts_;
+  AttemptRecords attempts_;
 };
 
 }  // namespace engram::routing

@@ -165,7 +165,7 @@ TEST_F(CallPlanTest, FollowsARedirectAtOnce) {
   EXPECT_EQ(next.version.epoch.counter, 2u);
   EXPECT_TRUE(AsFinish(plan.OnOutcome(Ok(), kStart)).ok());
   EXPECT_EQ(plan.attempts()[0].outcome, "redirect");
-  EXPECT_EQ(plan.attempts()[1].reason, "redirected");
+  EXPECT_EQ(plan.attempts()[1].reason(), "redirected");
 }
 
 TEST_F(CallPlanTest, ARedirectMustRaiseTheVersion) {

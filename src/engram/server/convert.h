@@ -5,6 +5,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -53,6 +55,6 @@ placement::Assignment FromProto(const v1::Assignment& assignment);
 void AttachAssignment(const placement::Assignment& assignment, absl::Status& status);
 std::optional<placement::Assignment> AttachedAssignment(const absl::Status& status);
 
-v1::RouteTrace ToProto(const std::vector<routing::AttemptRecord>& attempts);
+v1::RouteTrace ToProto(std::span<const routing::AttemptRecord> attempts);
 
 }  // namespace engram::server

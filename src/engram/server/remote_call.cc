@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <span>
 #include <utility>
 
 #include "absl/strings/cord.h"
@@ -34,14 +36,12 @@ routing::Delivery DeliveryOf(net::Delivery delivery) {
   return routing::Delivery::kAnswered;
 }
 
-absl::Cord AttemptsForError(std::vector<routing::AttemptRecord> attempts) {
-  if (attempts.size() > kAttemptsInErrorMax) {
-    attempts.erase(attempts.begin(), attempts.end() - kAttemptsInErrorMax);
+absl::Cord AttemptsForError(std::span<const routing::AttemptRecord> attempts) {
+  v1::RouteTrace trace = ToProto(attempts.last(std::min(attempts.size(), kAttemptsInErrorMax)));
+  for (v1::Attempt& attempt : *trace.mutable_attempts()) {
+    attempt.set_reason(std::string(memory::CutAtCharacter(attempt.reason(), kReasonInErrorMax)));
   }
-  for (routing::AttemptRecord& attempt : attempts) {
-    attempt.reason = memory::CutAtCharacter(attempt.reason, kReasonInErrorMax);
-  }
-  return absl::Cord(ToProto(attempts).SerializeAsString());
+  return absl::Cord(trace.SerializeAsString());
 }
 
 }  // namespace

@@ -44,9 +44,8 @@ void Router::ServeHere(LoopState& loop, RoutedRequest request, bool create, Done
       [this, started, done = std::move(done)](absl::StatusOr<std::string> message) mutable {
         RoutedReply reply;
         reply.served_by = context_.self;
-        reply.attempts.push_back({context_.self, message.ok() ? "ok" : "failed",
-                                  message.ok() ? "local" : std::string(message.status().message()),
-                                  Now() - started});
+        reply.attempts.push_back({context_.self, message.ok() ? "ok" : "failed", "local",
+                                  message.status(), Now() - started});
         reply.message = std::move(message);
         done(std::move(reply));
       });

@@ -7,7 +7,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "engram/routing/call_plan.h"
@@ -28,7 +27,7 @@ struct RoutedReply {
   absl::StatusOr<std::string> message;
   NodeId served_by;
   bool degraded = false;
-  std::vector<routing::AttemptRecord> attempts;
+  routing::AttemptRecords attempts;
 };
 
 class Router {
