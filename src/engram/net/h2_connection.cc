@@ -79,12 +79,20 @@ void H2Connection::OnBytes(const uint8_t* data, size_t size) {
   lifecycle_.OnReceived(EventLoop::Now());
   const ssize_t used = nghttp2_session_mem_recv(session_, data, size);
   if (closed() || termination_.has_value()) return;
-  if (used < 0) return Close(nghttp2_strerror(static_cast<int>(used)));
+  if (used < 0) return Fail(static_cast<int>(used));
   if (nghttp2_session_want_write(session_) != 0) {
     FlushSoon();
   } else if (nghttp2_session_want_read(session_) == 0) {
     Close("the connection has served its calls");
   }
+}
+
+void H2Connection::Fail(int nghttp2_error) {
+  // More than nghttp2 lets wait; there is no room for a GOAWAY either.
+  if (nghttp2_error == NGHTTP2_ERR_FLOODED || nghttp2_error == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS) {
+    loop().counters().connections_flooding.Add();
+  }
+  Close(nghttp2_strerror(nghttp2_error));
 }
 
 void H2Connection::HandleFrame(const nghttp2_frame& frame) {

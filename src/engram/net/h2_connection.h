@@ -77,6 +77,8 @@ class H2Connection : public Transport {
   friend struct H2Callbacks;
 
   H2Stream* Find(int32_t stream_id);
+  // What was received cannot be taken.
+  void Fail(int nghttp2_error);
   void HandleFrame(const nghttp2_frame& frame);
   void HandleStreamClosed(uint32_t http2_error);
   void ExpireStreams(TimePoint now);
