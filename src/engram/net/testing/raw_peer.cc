@@ -88,16 +88,14 @@ bool RawPeer::Send(std::string_view bytes) {
   return true;
 }
 
-bool RawPeer::SendNow(std::string_view bytes) {
-  constexpr int kPatienceMs = 500;
-  while (!bytes.empty()) {
-    pollfd writable{socket_, POLLOUT, 0};
-    if (::poll(&writable, 1, kPatienceMs) != 1) return false;
-    const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n <= 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  return true;
+size_t RawPeer::SendSome(std::string_view bytes) {
+  const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return n > 0 ? static_cast<size_t>(n) : 0;
+}
+
+bool RawPeer::Writable() const {
+  pollfd writable{socket_, POLLOUT, 0};
+  return ::poll(&writable, 1, 0) == 1;
 }
 
 void RawPeer::Begin() {

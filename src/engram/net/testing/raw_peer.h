@@ -53,9 +53,10 @@ class RawPeer {
   // False: the other side has closed the connection.
   bool Send(std::string_view bytes);
   bool Send(const Frame& frame) { return Send(Encode(frame)); }
-  // False: so much is under way that the other side must be waited for, longer than a server takes
-  // that still reads; or it has closed the connection.
-  bool SendNow(std::string_view bytes);
+  // Does not block. How many bytes were taken: 0 while so much is under way that the other side has
+  // to read first, or when it has closed the connection.
+  size_t SendSome(std::string_view bytes);
+  bool Writable() const;
   // A client's preface and empty SETTINGS.
   void Begin();
   // The next frame; nullopt at the end of the connection.
