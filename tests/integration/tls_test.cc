@@ -102,9 +102,9 @@ TEST_F(MutualTls, APlainClientIsTurnedAwayAndToldOfTls) {
 
 TEST_F(MutualTls, PythonDrivesTheCluster) {
   const client::ClientTls tls = Showing(ca_, ca_.Issue("python"));
-  Flags command = {
-      FOREIGN_DIR "/run_python", "--gen-dir", PYTHON_GEN_DIR, "--tls-ca", tls.ca_file, "--tls-cert",
-      tls.certificate_file,      "--tls-key", tls.key_file};
+  const std::string driver = FOREIGN_DIR "/run_python";
+  Flags command = {driver,       "--gen-dir",          PYTHON_GEN_DIR, "--tls-ca",  tls.ca_file,
+                   "--tls-cert", tls.certificate_file, "--tls-key",    tls.key_file};
   for (int i = 0; i < cluster_.size(); ++i)
     command = command + Flags{"--node", cluster_.Address(i)};
   CommandResult result = RunCommand(command);

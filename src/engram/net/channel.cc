@@ -8,7 +8,7 @@ namespace engram::net {
 
 std::shared_ptr<Channel> Channel::Create(EventLoop& loop, std::string address,
                                          ChannelOptions options) {
-  return std::make_shared<internal::ChannelImpl>(loop, std::move(address), options);
+  return std::make_shared<internal::ChannelImpl>(loop, std::move(address), std::move(options));
 }
 
 bool WasNotUnderstood(const absl::Status& status) {

@@ -18,7 +18,7 @@ constexpr size_t kQueueBytesMax = 1u << 20;  // what Channel::Stream promises
 ChannelImpl::ChannelImpl(EventLoop& loop, std::string address, ChannelOptions options)
     : loop_(loop),
       address_(std::move(address)),
-      options_(options),
+      options_(std::move(options)),
       endpoint_(ParseEndpoint(address_)),
       waiting_deadlines_(loop, [this](TimePoint now) { ExpireWaiting(now); }),
       connect_timer_(loop) {}
@@ -164,7 +164,9 @@ void ChannelImpl::OnLost(ClientConnection& connection, std::string_view reason) 
   if (lost->ready()) return;  // the next call opens another one
   absl::Status failure = MakeError(ErrorCode::kConnectionFailed,
                                    fmt::format("cannot connect to {}: {}", address_, reason));
-  failure.SetPayload(kNotUnderstoodPayload, absl::Cord());
+  if (EventLoop::Now() < connect_deadline_) {
+    failure.SetPayload(kNotUnderstoodPayload, absl::Cord());
+  }
   OnConnectFailed(std::move(failure));
 }
 

@@ -22,7 +22,7 @@ constexpr int32_t kStreamIdMax = std::numeric_limits<int32_t>::max() - 1000;
 }  // namespace
 
 ClientConnection::ClientConnection(EventLoop& loop, SocketIo io, std::string authority,
-                                   ChannelOptions options, Owner& owner)
+                                   const ChannelOptions& options, Owner& owner)
     : H2Connection(loop, std::move(io), Side::kClient,
                    {.keepalive_interval = options.keepalive_interval,
                     .keepalive_timeout = options.keepalive_timeout}),

@@ -28,8 +28,8 @@ class ClientConnection final : public H2Connection {
     ~Owner() = default;
   };
 
-  ClientConnection(EventLoop& loop, SocketIo io, std::string authority, ChannelOptions options,
-                   Owner& owner);
+  ClientConnection(EventLoop& loop, SocketIo io, std::string authority,
+                   const ChannelOptions& options, Owner& owner);
 
   void Start();
   // REQUIRES: ready, not retired.

@@ -41,7 +41,7 @@ ConnectionLifecycle::Due ConnectionLifecycle::Tick(TimePoint now) {
     draining_ = true;
     return end;
   }
-  if (begun_ && !pinged_.has_value() && IsDue(limits_.keepalive_interval, last_received_, now)) {
+  if (begun_ && !pinged_.has_value() && IsDue(limits_.keepalive_interval, last_alive_, now)) {
     pinged_ = now;
     return {Action::kPing, Reason::kSilent};
   }
@@ -59,7 +59,7 @@ TimePoint ConnectionLifecycle::NextTick() const {
   if (pinged_.has_value()) {
     consider(*pinged_, limits_.keepalive_timeout);
   } else if (begun_) {
-    consider(last_received_, limits_.keepalive_interval);
+    consider(last_alive_, limits_.keepalive_interval);
   }
   if (limits_.age_max != kNoLimit) {
     consider(born_ + limits_.age_max, draining_ ? limits_.age_grace : Duration::zero());

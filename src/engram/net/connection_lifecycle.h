@@ -20,7 +20,7 @@ struct LifecycleLimits {
   Duration idle_max = kNoLimit;               // without a call, after the last one
   Duration age_max = kNoLimit;
   Duration age_grace = kNoLimit;  // from age_max to the end of the calls that are left
-  // A ping after so long without a byte from the peer, and so long for any byte to follow.
+  // A ping after so long without a sign of life from the peer, and so long for any byte to follow.
   Duration keepalive_interval = kNoLimit;
   Duration keepalive_timeout = kNoLimit;
 };
@@ -35,10 +35,11 @@ class ConnectionLifecycle {
   };
 
   ConnectionLifecycle(LifecycleLimits limits, TimePoint now)
-      : limits_(limits), born_(now), last_received_(now), idle_since_(now) {}
+      : limits_(limits), born_(now), last_alive_(now), idle_since_(now) {}
 
-  void OnReceived(TimePoint now) {
-    last_received_ = now;
+  // The peer has sent something, or taken more of what it was too slow for.
+  void OnAlive(TimePoint now) {
+    last_alive_ = now;
     pinged_.reset();
   }
   void OnFirstFrame() { begun_ = true; }
@@ -61,7 +62,7 @@ class ConnectionLifecycle {
 
   const LifecycleLimits limits_;
   const TimePoint born_;
-  TimePoint last_received_;
+  TimePoint last_alive_;
   TimePoint idle_since_;
   std::optional<TimePoint> pinged_;  // and no byte since
   bool begun_ = false;

@@ -66,7 +66,7 @@ TEST_F(ConnectionLifecycleTest, PingsTheSilentAndClosesWhoDoesNotAnswer) {
 TEST_F(ConnectionLifecycleTest, AnyByteAnswersAPing) {
   Begin({.keepalive_interval = 30s, .keepalive_timeout = 10s}).OnFirstFrame();
   EXPECT_EQ(RunUntil(1h).action, Action::kPing);
-  machine_->OnReceived(kBegin + 31s);
+  machine_->OnAlive(kBegin + 31s);
   Expect(RunUntil(1h), Action::kPing, Reason::kSilent, 61s);
 }
 
@@ -106,7 +106,7 @@ TEST_F(ConnectionLifecycleTest, WithoutGraceTheOldMayFinish) {
 TEST_F(ConnectionLifecycleTest, KeepsPingingWhileItDrains) {
   Begin({.age_max = 1min, .keepalive_interval = 50s, .keepalive_timeout = 20s}).OnFirstFrame();
   EXPECT_EQ(RunUntil(1h).action, Action::kPing);
-  machine_->OnReceived(kBegin + 51s);
+  machine_->OnAlive(kBegin + 51s);
   EXPECT_EQ(RunUntil(1h).reason, Reason::kOld);
   Expect(RunUntil(1h), Action::kPing, Reason::kSilent, 101s);
   Expect(RunUntil(1h), Action::kClose, Reason::kSilent, 121s);

@@ -20,7 +20,7 @@ class ConnectionPoolTest : public testing::NetTest {
   PendingCall BeginOn(size_t loop_index, const std::string& address, CallOptions options = {}) {
     PendingCall call;
     RunOn(loops_.at(loop_index), [&] {
-      pool_.Get(loop_index, kNode, address)
+      pool_.Get(loop_index, node_, address)
           ->Unary(testing::kUnary, std::move(options), "x", call.Done());
     });
     return call;
@@ -34,7 +34,7 @@ class ConnectionPoolTest : public testing::NetTest {
     return promise.get_future().get();
   }
 
-  const NodeId kNode{"node-7"};
+  const NodeId node_{"node-7"};
   ConnectionPool pool_{loops_, {}, 4};
 };
 
@@ -70,7 +70,7 @@ TEST_F(ConnectionPoolTest, CallsOfOneWakeUpShareAChannelAndWakeUpsTakeTurns) {
 TEST_F(ConnectionPoolTest, RemovedNodeLosesItsChannels) {
   PendingCall call = BeginOn(0, address(), With("hang", "1"));
   ASSERT_TRUE(Eventually([&] { return Count(&Counters::calls_begun) == 1; }));
-  pool_.Remove(kNode);
+  pool_.Remove(node_);
   EXPECT_EQ(call.Wait().status.code(), absl::StatusCode::kUnavailable);
   EXPECT_TRUE(Eventually([&] { return Count(&Counters::connections_closed) == 1; }));
   EXPECT_TRUE(Health().empty());
@@ -97,7 +97,7 @@ TEST_F(ConnectionPoolTest, ChangedAddressIsFollowedAndCallsInFlightEndAtTheOldOn
 TEST_F(ConnectionPoolTest, HealthCountsWhatIsReadyAndWhatCouldNotConnect) {
   CallOnEveryLoop();
   NodeConnections node = Health().at(0);
-  EXPECT_EQ(node.node, kNode);
+  EXPECT_EQ(node.node, node_);
   EXPECT_EQ(node.channels, 4u);
   EXPECT_EQ(node.ready, 3u);  // loop 0 has two and has called once
   EXPECT_TRUE(node.healthy());

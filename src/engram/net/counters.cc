@@ -14,6 +14,7 @@ constexpr std::array kNames = {
     CounterName{"message_bytes_sent", &Counters::message_bytes_sent},
     CounterName{"streams_begun", &Counters::streams_begun},
     CounterName{"streams_ended", &Counters::streams_ended},
+    CounterName{"socket_reads", &Counters::socket_reads},
     CounterName{"connections_accepted", &Counters::connections_accepted},
     CounterName{"connections_closed", &Counters::connections_closed},
     CounterName{"calls_begun", &Counters::calls_begun},

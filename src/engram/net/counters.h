@@ -51,6 +51,8 @@ struct Counters {
   Counter streams_begun;
   Counter streams_ended;
 
+  Counter socket_reads;
+
   // Server side. The second group counts how often a bound of ServerOptions was hit.
   Counter connections_accepted;
   Counter connections_closed;

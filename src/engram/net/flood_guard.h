@@ -31,7 +31,7 @@ class FloodGuard {
   [[nodiscard]] bool OnReset(TimePoint now) {
     Roll(now);
     ++resets_;
-    return resets_ > limits_.resets_max && uint64_t{resets_} * 2 > begun_;
+    return resets_ > limits_.resets_max && uint64_t{resets_} * 2 > uint64_t{begun_} + begun_before_;
   }
   [[nodiscard]] bool OnControlFrame(TimePoint now) {
     Roll(now);
@@ -52,12 +52,15 @@ class FloodGuard {
   void Roll(TimePoint now) {
     if (now < window_end_) return;
     window_end_ = now + kWindow;
+    // Calls are not counted with the time, and those that are reset now have begun before.
+    begun_before_ = begun_;
     begun_ = resets_ = control_frames_ = data_sent_ = window_updates_ = 0;
   }
 
   const FloodLimits limits_;
   TimePoint window_end_ = TimePoint::min();
   uint32_t begun_ = 0;
+  uint32_t begun_before_ = 0;  // in the window before
   uint32_t resets_ = 0;
   uint32_t control_frames_ = 0;
   uint32_t data_sent_ = 0;

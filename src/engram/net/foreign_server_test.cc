@@ -107,6 +107,28 @@ TEST_F(ForeignServer, PageOfAProxyIsNoMessage) {
   EXPECT_EQ(call.Wait().status.code(), absl::StatusCode::kPermissionDenied);
 }
 
+TEST_F(ForeignServer, ReaderOfAProxysPageIsToldTheEnd) {
+  std::promise<std::optional<std::string>> read;
+  PendingCall ended;
+  channel();
+  std::unique_ptr<Channel::Stream> stream =
+      testing::RunOn(loop(), [&] { return channel_->Open("/s/M", CallOptions{}, ended.Done()); });
+  peer_.emplace(listener_.Accept());
+  ASSERT_TRUE(peer_->ReceiveType(testing::kHeaders).has_value());
+  peer_->Send(Frame{testing::kHeaders, testing::kEndHeaders, 1,
+                    testing::EncodeHeader(":status", "502") +
+                        testing::EncodeHeader("content-type", "text/html")});
+  peer_->Send(Frame{testing::kPing, 0, 0, std::string(8, 'p')});
+  ASSERT_TRUE(peer_->ReceiveType(testing::kPing).has_value());  // the headers were read before it
+  testing::RunOn(loop(), [&] {
+    stream->Read([&](std::optional<std::string> message) { read.set_value(std::move(message)); });
+  });
+  peer_->Send(Frame{testing::kData, testing::kEndStream, 1, "<html>no</html>"});
+  EXPECT_EQ(read.get_future().get(), std::nullopt);
+  EXPECT_EQ(ended.Wait().status.code(), absl::StatusCode::kUnavailable);
+  testing::RunOn(loop(), [&] { stream.reset(); });
+}
+
 TEST_F(ForeignServer, OkWithoutAMessageIsInternal) {
   const CallResult result = AfterHeaders(testing::EncodeHeader(":status", "200") +
                                          testing::EncodeHeader("content-type", "application/grpc") +

@@ -76,7 +76,7 @@ void H2Connection::Terminate(uint32_t http2_error) {
 
 void H2Connection::OnBytes(const uint8_t* data, size_t size) {
   if (termination_.has_value()) return;
-  lifecycle_.OnReceived(EventLoop::Now());
+  lifecycle_.OnAlive(EventLoop::Now());
   const ssize_t used = nghttp2_session_mem_recv(session_, data, size);
   if (closed() || termination_.has_value()) return;
   if (used < 0) return Fail(static_cast<int>(used));
@@ -111,6 +111,7 @@ void H2Connection::HandleFrame(const nghttp2_frame& frame) {
 }
 
 bool H2Connection::FillOutput(std::string& out) {
+  BeforeSend();
   out_ = &out;
   while (out.size() < kFlushBytes && !closed()) {
     // Here and not where it was decided on, which is mostly a call-back: of a session that was

@@ -34,6 +34,9 @@ class H2Connection : public Transport {
   ~H2Connection() override;
 
   nghttp2_session* session() { return session_; }
+  // What its streams hold of the loop's gauge bytes_held.
+  size_t bytes_held() const { return bytes_held_; }
+  void AddBytesHeld(size_t now, size_t before) { bytes_held_ += now - before; }
   bool has_streams() const { return !streams_.empty(); }
 
   // For streams.
@@ -63,6 +66,8 @@ class H2Connection : public Transport {
   virtual void OnRequestBegin(int32_t /*stream_id*/) {}
   // Any complete frame, after its stream has been told.
   virtual void OnFrame(const nghttp2_frame& /*frame*/) {}
+  // Frames are about to be sent; nothing is received meanwhile.
+  virtual void BeforeSend() {}
   virtual void OnFrameSent(const nghttp2_frame& /*frame*/) {}
   virtual void OnStreamClosed(uint32_t /*http2_error*/) {}
   // The time has come to drain or close the connection.
@@ -71,6 +76,7 @@ class H2Connection : public Transport {
   // Transport
   void OnBytes(const uint8_t* data, size_t size) override;
   bool FillOutput(std::string& out) override;
+  void OnTaken() override { lifecycle_.OnAlive(EventLoop::Now()); }
   void OnFlushed() override;
 
  private:
@@ -86,6 +92,7 @@ class H2Connection : public Transport {
   void Tick();
 
   nghttp2_session* session_ = nullptr;
+  size_t bytes_held_ = 0;
   std::string* out_ = nullptr;           // during FillOutput
   std::optional<uint32_t> termination_;  // the code of the GOAWAY that ends the connection
   StreamList streams_;

@@ -42,15 +42,21 @@ void H2Stream::Abandon() {
 }
 
 void H2Stream::Account() {
-  // What is left of a closed stream is its handler's.
-  const size_t held =
-      connection_ == nullptr ? 0 : reader_.held_bytes() + unread_bytes_ + queue_.unsent();
+  if (connection_ == nullptr) return;  // what is left of a closed stream is its handler's
+  AccountFor(reader_.held_bytes() + unread_bytes_ + queue_.unsent());
+}
+
+void H2Stream::AccountFor(size_t held) {
+  connection_->AddBytesHeld(held, accounted_bytes_);
   loop_.counters().bytes_held.Add(static_cast<int64_t>(held) -
                                   static_cast<int64_t>(accounted_bytes_));
   accounted_bytes_ = held;
 }
 
 bool H2Stream::OverBudget() const {
+  // One connection cannot have all of it: answers that it does not take would shut out the others.
+  const size_t share = std::max(bytes_held_max_ / 4, reader_.message_bytes_max());
+  if (connection_ != nullptr && connection_->bytes_held() > share) return true;
   return std::cmp_greater(loop_.counters().bytes_held.value(), bytes_held_max_);
 }
 
@@ -205,8 +211,8 @@ void H2Stream::OnInputEnd() {
 }
 
 void H2Stream::Read(ReadDone done) {
-  if (discarding_) return;
   read_done_ = std::move(done);
+  if (discarding_) return;  // it gets its nullopt when the call ends
   // From within a call-back of Deliver() its loop goes on; elsewhere the caller must not be called
   // back at once.
   if (!delivering_) DeliverSoon();

@@ -154,6 +154,7 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   void Acknowledge();
   // Keeps the loop's gauge true to what this stream holds.
   void Account();
+  void AccountFor(size_t held);
   bool OverBudget() const;
 
   EventLoop& loop_;

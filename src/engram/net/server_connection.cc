@@ -17,6 +17,8 @@ bool IsDrainAck(const nghttp2_frame& frame) {
          std::memcmp(frame.ping.opaque_data, kDrainPing.data(), kDrainPing.size()) == 0;
 }
 
+constexpr Duration kDrainAckLimit = std::chrono::seconds(10);
+
 // Frames that cost a peer nothing and do nothing for a call. An empty DATA frame is one, unless it
 // ends the stream.
 bool IsControl(const nghttp2_frame& frame) {
@@ -61,13 +63,24 @@ void ServerConnection::Drain() {
   nghttp2_submit_shutdown_notice(session());
   nghttp2_submit_ping(session(), NGHTTP2_FLAG_NONE, kDrainPing.data());
   FlushSoon();
+  // For a peer that does not answer the ping.
+  drain_timer_.emplace(loop());
+  drain_timer_->RunAt(EventLoop::Now() + kDrainAckLimit, [this] { EndDrain(); });
 }
 
 void ServerConnection::EndDrain() {
+  if (drain_timer_.has_value()) drain_timer_.reset();
+  drain_ends_ = true;
+  FlushSoon();
+}
+
+// Here, and not when the ping was answered: calls that came right behind the answer have begun
+// meanwhile, and must not be told that they have not.
+void ServerConnection::BeforeSend() {
+  if (!std::exchange(drain_ends_, false)) return;
   nghttp2_submit_goaway(session(), NGHTTP2_FLAG_NONE,
                         nghttp2_session_get_last_proc_stream_id(session()), NGHTTP2_NO_ERROR,
                         nullptr, 0);
-  FlushSoon();
 }
 
 void ServerConnection::OnDue(ConnectionLifecycle::Due due) {
@@ -136,6 +149,7 @@ void ServerConnection::OnStreamClosed(uint32_t http2_error) {
 }
 
 void ServerConnection::OnClosed(std::string_view reason) {
+  drain_timer_.reset();
   loop().counters().connections_closed.Add();
   LoseStreams(reason);
   if (closed_callback_) std::exchange(closed_callback_, nullptr)(*this);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engram/net/flood_guard.h"
@@ -40,6 +41,7 @@ class ServerConnection final : public H2Connection {
  protected:
   void OnRequestBegin(int32_t stream_id) override;
   void OnFrame(const nghttp2_frame& frame) override;
+  void BeforeSend() override;
   void OnFrameSent(const nghttp2_frame& frame) override;
   void OnStreamClosed(uint32_t http2_error) override;
   void OnDue(ConnectionLifecycle::Due due) override;
@@ -54,7 +56,9 @@ class ServerConnection final : public H2Connection {
   Closed closed_callback_;
   FloodGuard flood_;
   uint32_t early_ends_ = 0;
+  std::optional<EventLoop::Timer> drain_timer_;  // until the peer has seen the notice
   bool draining_ = false;
+  bool drain_ends_ = false;  // the last GOAWAY is to be sent
 };
 
 }  // namespace engram::net::internal

@@ -65,7 +65,7 @@ TEST_F(ServerTest, FallbackServesWhatHasNoHandler) {
   StartServer({}, [](Server& server) {
     server.AddFallback([](ServerCall call) {
       auto held = std::make_shared<ServerCall>(std::move(call));
-      held->Read([held](std::optional<std::string> message) {
+      held->Read([held](const std::optional<std::string>& message) {
         held->Reply(std::string(held->method()) + " got " + message.value_or("nothing"));
       });
     });
@@ -141,6 +141,29 @@ TEST_F(ServerTest, DrainLetsCallsEndAndTakesNoNewOnes) {
   RunOn(loop(), [&] { std::exchange(held, std::nullopt)->Reply("done"); });
   EXPECT_EQ(call.Wait().message, "done");
   drain.join();
+}
+
+TEST_F(ServerTest, DrainDisownsNoCallThatComesRightBehindItsPing) {
+  StartServer();
+  testing::RawPeer peer(server_->port());
+  peer.Begin();
+  ASSERT_TRUE(peer.ReceiveType(testing::kSettings).has_value());
+  std::thread drain([&] { server_->Drain(In(testing::kPatience)); });
+  const auto ping = peer.ReceiveType(testing::kPing);
+  ASSERT_TRUE(ping.has_value());
+  constexpr uint8_t kAck = 1;
+  std::string request(6, '\0');
+  request[4] = 1;
+  peer.Send(Encode(testing::Frame{testing::kPing, kAck, 0, ping->payload}) +
+            Encode(testing::RequestHeaders(1, testing::kUnary)) +
+            Encode(testing::Frame{testing::kData, testing::kEndStream, 1, request}));
+  ASSERT_TRUE(peer.ReceiveType(testing::kGoaway).has_value());  // the notice
+  const auto goaway = peer.ReceiveType(testing::kGoaway);
+  ASSERT_TRUE(goaway.has_value());
+  EXPECT_EQ(goaway->payload.substr(0, 4), std::string("\0\0\0\1", 4));
+  drain.join();
+  EXPECT_EQ(Count(&Counters::calls_begun), 1u);
+  EXPECT_EQ(Count(&Counters::calls_cancelled), 0u);
 }
 
 TEST_F(ServerTest, DrainEndsWhatIsLeftAtItsDeadline) {

@@ -135,8 +135,8 @@ void TlsContext::ReloadIfChanged(TimePoint now) {
   if (files == *files_) return;
   *files_ = files;  // also when they are bad: they are looked at again when they change again
   absl::StatusOr<ContextPtr> context = Load();
-  if (context.ok()) context_ = *std::move(context);
   if (options_.on_reload) options_.on_reload(context.status());
+  if (context.ok()) context_ = *std::move(context);
 }
 
 ssl_st* TlsContext::NewSession(TimePoint now) {

@@ -78,12 +78,16 @@ TlsSession::TlsSession(TlsContext& context, int socket, const std::string& host,
 }
 
 void TlsSession::Expect(const std::string& name) {
-  if (IsAddress(name)) {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session_.get()), name.c_str());
-  } else {
-    SSL_set_tlsext_host_name(session_.get(), name.c_str());
-    SSL_set1_host(session_.get(), name.c_str());
-  }
+  SSL* session = session_.get();
+  SSL_set_hostflags(session,
+                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  const bool set = IsAddress(name)
+                       ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), name.c_str()) == 1
+                       // To OpenSSL no name means any, and a leading dot all names below.
+                       : !name.empty() && name[0] != '.' &&
+                             SSL_set_tlsext_host_name(session, name.c_str()) == 1 &&
+                             SSL_set1_host(session, name.c_str()) == 1;
+  if (!set) Fail(fmt::format("\"{}\" is no name that a certificate can be for", name));
 }
 
 IoResult TlsSession::Read(uint8_t* out, size_t size) {

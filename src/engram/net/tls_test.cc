@@ -136,6 +136,14 @@ TEST_F(TlsTest, StalledHandshakeIsEnded) {
   peer.Send("\x16\x03\x01");  // a record of a handshake begins
   EXPECT_TRUE(peer.SeesEnd());
   EXPECT_EQ(Count(&Counters::connections_unfinished), 1u);
+  EXPECT_LE(Count(&Counters::socket_reads), 10u);  // it waited for the rest, and did not ask for it
+}
+
+TEST_F(TlsTest, NoNameIsNotAnyName) {
+  ServeOneWay();
+  TlsOptions tls = Trusting(ca_);
+  tls.expected_name = ".example";
+  EXPECT_THAT(Reason(CallWith(tls).status), HasSubstr("no name that a certificate can be for"));
 }
 
 TEST_F(TlsTest, NewFilesServeNewConnectionsAndOldConnectionsGoOn) {

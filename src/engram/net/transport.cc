@@ -69,6 +69,7 @@ void Transport::ReceiveBatch() {
   while (taken < kBatchBytesMax && !closed_) {
     const size_t wanted = taken < kPartBytesMax ? part_bytes_ : LoopIo::kReceiveBytes;
     const IoResult in = io_.Read(buffer, wanted);
+    loop_.counters().socket_reads.Add();
     drained_ = !in.done();
     read_wants_writable_ = in.state == IoResult::State::kWantsWritable;
     if (!in.done()) return CloseAfter(in.state);
@@ -127,8 +128,10 @@ void Transport::AwaitWritable() {
 
 void Transport::ContinueWriting() {
   if (closed_) return;
+  const size_t before = unsent_offset_;
   unsent_offset_ = Write(unsent_, unsent_offset_);
   if (closed_) return;
+  if (unsent_offset_ > before) OnTaken();
   if (unsent_offset_ < unsent_.size()) return AwaitWritable();
   std::string().swap(unsent_);
   blocked_ = false;
@@ -147,8 +150,9 @@ size_t Transport::Write(std::string_view bytes, size_t offset) {
     }
     offset += out.bytes;
   }
-  // A handshake reads, and may have taken more than its own.
-  if (handshaking && io_.HasBuffered()) {
+  // The end of a handshake may have been read with more behind it. Not before its end: a part of a
+  // record counts as buffered too, and waits for the socket.
+  if (handshaking && !io_.Handshaking() && io_.HasBuffered()) {
     drained_ = false;
     ContinueReading();
   }

@@ -44,6 +44,8 @@ class Transport : public std::enable_shared_from_this<Transport> {
   virtual void OnBytes(const uint8_t* data, size_t size) = 0;
   // Appends up to about kFlushBytes to `out`. False: there is no more at present.
   virtual bool FillOutput(std::string& out) = 0;
+  // A peer that was too slow has taken some more.
+  virtual void OnTaken() = 0;
   // Everything so far has been handed to the socket.
   virtual void OnFlushed() = 0;
   // Called exactly once, at the end of a transport that was opened.
