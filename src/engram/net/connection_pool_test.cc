@@ -57,7 +57,7 @@ TEST_F(ConnectionPoolTest, CallsOfOneWakeUpShareAChannelAndWakeUpsTakeTurns) {
     std::vector<PendingCall> calls(8);
     RunOn(loops_.at(0), [&] {
       for (PendingCall& call : calls)
-        pool_.Get(0, kNode, address())->Unary(testing::kUnary, {}, "x", call.Done());
+        pool_.Get(0, node_, address())->Unary(testing::kUnary, {}, "x", call.Done());
     });
     for (PendingCall& call : calls) EXPECT_EQ(call.Wait().message, "x");
   };
