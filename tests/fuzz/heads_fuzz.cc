@@ -18,7 +18,9 @@ constexpr size_t kMetadataBytesMax = 1024;
 
 size_t BytesOf(const net::Metadata& metadata) {
   size_t bytes = 0;
-  for (const auto& [name, value] : metadata.entries()) bytes += name.size() + value.size();
+  for (const net::MetadataEntry& entry : metadata.entries()) {
+    bytes += entry.name.size() + entry.value.size();
+  }
   return bytes;
 }
 

@@ -12,7 +12,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
-  const int code = static_cast<int8_t>(data[0]);
+  const int code = int{data[0]} - 128;
   const std::string_view details(reinterpret_cast<const char*>(data + 1), size - 1);
   const absl::Status status = engram::net::DecodeStatus(code, "message", details);
   if (status.ok() != (code == 0)) std::abort();

@@ -66,7 +66,7 @@ struct Counters {
   Counter connections_idle;        // connection_idle_max
   Counter connections_old;         // connection_age_max, connection_age_grace
   Counter tls_handshakes_failed;   // no certificate of ours, no TLS, no ALPN; channel side too
-  Counter connections_flooding;    // resets, pings, settings: ended with ENHANCE_YOUR_CALM
+  Counter connections_flooding;    // resets_max, control_frames_max, nghttp2's own bounds
   Counter streams_refused;         // concurrent_streams_max
   Counter header_lists_refused;    // header_bytes_max, metadata_bytes_max
   Counter messages_refused;        // message_bytes_max, malformed or damaged ones; client side too

@@ -34,9 +34,9 @@ void H2Stream::Detach() {
 }
 
 void H2Stream::Abandon() {
+  AccountFor(0);
   connection_ = nullptr;
   loop_.counters().streams_ended.Add();
-  Account();
   unlink();
   self_.reset();  // may destroy this
 }
