@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/cluster.h"
+#include "support/free_ports.h"
 
 namespace engram::testing {
 namespace {

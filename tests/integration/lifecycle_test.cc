@@ -10,6 +10,7 @@
 
 #include "engram/base/error.h"
 #include "support/cluster.h"
+#include "support/free_ports.h"
 
 namespace engram::testing {
 namespace {

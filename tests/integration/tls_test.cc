@@ -8,6 +8,7 @@
 
 #include "engram/net/testing/test_ca.h"
 #include "support/cluster.h"
+#include "support/free_ports.h"
 
 namespace engram::testing {
 namespace {

@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "engram/placement/ring.h"
+#include "support/free_ports.h"
 
 namespace engram::testing {
 

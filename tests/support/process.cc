@@ -1,11 +1,8 @@
 #include "support/process.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -97,31 +94,6 @@ bool Eventually(const std::function<bool()>& condition, std::chrono::seconds lim
     std::this_thread::sleep_for(kPollInterval);
   }
   return true;
-}
-
-std::vector<int> FreePorts(int count) {
-  std::vector<int> sockets;
-  std::vector<int> ports;
-  for (int i = 0; i < count; ++i) {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    ports.push_back(ntohs(address.sin_port));
-    sockets.push_back(fd);  // held until all are chosen, so that they differ
-  }
-  for (int fd : sockets) close(fd);
-  return ports;
-}
-
-int FreeBasePort() {
-  for (;;) {
-    const int base = FreePorts(1)[0];
-    if (base < 60'000) return base;
-  }
 }
 
 }  // namespace engram::testing

@@ -52,10 +52,4 @@ bool Eventually(const std::function<bool()>& condition,
 // The whole file; "" if it is not there.
 std::string ReadAll(const std::filesystem::path& file);
 
-// `count` TCP ports on loopback that nobody listens on now.
-std::vector<int> FreePorts(int count);
-
-// One that leaves room above it for `engram up --base-port`.
-int FreeBasePort();
-
 }  // namespace engram::testing
