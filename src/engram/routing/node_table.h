@@ -1,0 +1,73 @@
+// What this node knows of every node: the "view of the nodes" that decisions are made from (SPEC
+// R2, R3, R9).
+//
+// Thread-safety: everything from any thread. Of() takes no lock and never waits; Intern() takes one
+// when the node is new. A number is never given to another node while the process lives, and a
+// node's state stays where it is as long as the table.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "engram/base/mutex.h"
+#include "engram/base/string_hash.h"
+#include "engram/base/strong_id.h"
+#include "engram/base/version.h"
+#include "engram/routing/node_index.h"
+#include "engram/routing/route.h"
+
+namespace engram::routing {
+
+// What membership holds of a node.
+enum class Liveness : uint8_t { kAlive, kSuspect, kDead, kLeft };
+
+// How far a node is from this one; nearer is smaller (SPEC R3).
+enum class Distance : uint8_t { kSelf, kSameRack, kSameZone, kElsewhere };
+
+// One node, as this one sees it. Each part is thread-safe by itself.
+struct NodeState {
+  explicit NodeState(NodeId node) : id(std::move(node)) {}
+
+  const NodeId id;
+  std::atomic<Liveness> liveness{Liveness::kAlive};
+  std::atomic<Distance> distance{Distance::kElsewhere};
+};
+
+class NodeTable {
+ public:
+  // More nodes than this in the life of a process abort it.
+  static constexpr size_t kNodesMax = size_t{1} << 16;
+
+  NodeTable() = default;
+  ~NodeTable();
+  NodeTable(const NodeTable&) = delete;
+  NodeTable& operator=(const NodeTable&) = delete;
+
+  NodeIndex Intern(const NodeId& node);
+  std::optional<NodeIndex> Find(std::string_view node) const;
+  // REQUIRES: `node` came from this table.
+  NodeState& Of(NodeIndex node) const;
+  const NodeId& IdOf(NodeIndex node) const { return Of(node).id; }
+  size_t size() const { return size_.load(std::memory_order_acquire); }
+
+  // `a` > `b` in the order of base/version.h.
+  bool Newer(const RouteVersion& a, const RouteVersion& b) const;
+  Version ToVersion(const RouteVersion& version) const;
+
+ private:
+  static constexpr size_t kChunk = 64;
+  using Chunk = std::array<std::unique_ptr<NodeState>, kChunk>;
+
+  std::atomic<size_t> size_{0};
+  std::array<std::atomic<Chunk*>, kNodesMax / kChunk> chunks_{};
+  mutable Mutex mutex_;
+  StringMap<NodeIndex> by_id_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace engram::routing
