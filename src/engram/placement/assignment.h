@@ -1,7 +1,6 @@
 // Who holds a space. The stored assignment decides; the ring only proposes (DESIGN §1).
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include "engram/base/strong_id.h"
@@ -19,8 +18,5 @@ struct Assignment {
 
   friend bool operator==(const Assignment&, const Assignment&) = default;
 };
-
-// Shared and immutable, so that readers keep one while a newer takes its place.
-using AssignmentPtr = std::shared_ptr<const Assignment>;
 
 }  // namespace engram::placement

@@ -1,83 +1,154 @@
-// A node's view of who holds what: space -> assignment, and the reverse, node -> spaces (SPEC R1).
+// A node's view of who holds what: space -> route, and the reverse, node -> spaces (SPEC R1).
 //
-// Thread-safety: Find() from any number of threads, without a lock, a wait or a shared reference
-// count in the steady state: each thread keeps the shards it has read (immutable snapshots) and
-// only asks whether they are still current. Apply() from any thread; writers take turns. A look-up
-// is atomic per space; a reader of several spaces compares version() before and after.
+// How it works: an array of 64-bit slots (32 bits of the name's hash, 32 bits that say where the
+// record is) searched by linear probing, and immutable records. A change writes a new record and
+// swaps one slot, which is what makes a look-up atomic per space; the array is replaced when it is
+// three quarters full. Old records and arrays are used again once no reader can be in them
+// (base/read_section.h). Spaces are never taken out.
+//
+// Thread-safety: everything from any thread. Find() takes no lock, waits for nobody and writes
+// nothing that threads share; it keeps nothing between calls, so a thread may read any number of
+// tables in turn, and one that never reads again holds nothing up. Writers take turns.
+//
+// Memory: of the replaced records at most kReclaimBatch and those of one diff wait for the next
+// change to free them; more only while a reader stands still in the middle of a Find().
 //
 // Merge rule: of two assignments of one space the larger version wins, whatever the source; so
 // nothing ever goes backwards.
 #pragma once
 
-#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <memory>
-#include <set>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "engram/base/mutex.h"
-#include "engram/base/string_hash.h"
 #include "engram/placement/assignment.h"
+#include "engram/routing/node_table.h"
+#include "engram/routing/route.h"
+#include "engram/routing/route_arena.h"
+#include "engram/routing/route_record.h"
 
 namespace engram::routing {
 
 class RoutingTable {
  public:
-  RoutingTable();
+  static constexpr size_t kReclaimBatch = 256;
+
+  // `nodes` gives numbers to the nodes of assignments that are taken over; it must outlive the
+  // table.
+  explicit RoutingTable(NodeTable& nodes);
   ~RoutingTable();
   RoutingTable(const RoutingTable&) = delete;
   RoutingTable& operator=(const RoutingTable&) = delete;
 
-  // Null if the space is not known.
-  placement::AssignmentPtr Find(std::string_view space) const;
+  // Nothing if the space is not known.
+  std::optional<Route> Find(std::string_view space) const;
+  // The same by names, for the control plane and for what travels.
+  std::optional<placement::Assignment> FindAssignment(std::string_view space) const;
 
-  // Takes over each assignment that is newer than the one known; returns how many were.
+  // Takes over each assignment that is newer than the one known; returns how many were. Readers see
+  // the changes one by one, each of them whole. Refuses, and counts, what no node can have sent in
+  // good faith: more than Route::kReplicasMax replicas, a name of more than 255 bytes.
   size_t Apply(std::span<const placement::Assignment> diff);
 
-  // Grows with every Apply() that changed something.
+  // Grows by one with every change, before readers can see the change. What was read of several
+  // spaces between two equal versions was all true at one moment.
   uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
-  size_t size() const;
+  size_t size() const { return size_.load(std::memory_order_relaxed); }
+  // Assignments that Apply() refused.
+  uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
-  // Spaces that the node is primary or replica of, by name.
+  // Spaces that the node is primary or replica of, by name. Its time depends on their number alone.
   std::vector<SpaceId> SpacesOf(const NodeId& node) const;
 
   // Every assignment, by space name.
-  std::vector<placement::AssignmentPtr> All() const;
+  std::vector<placement::Assignment> All() const;
+
+  // Resident memory of the table, reverse index included; an estimate, for the metric.
+  size_t bytes() const;
+
+  // Installs exactly these, whatever was known, older versions too. For tests only: it breaks the
+  // merge rule.
+  void ReplaceForTest(std::span<const placement::Assignment> assignments);
 
  private:
-  static constexpr size_t kShards = 256;
-  using Map = StringMap<placement::AssignmentPtr>;
-  struct Snapshot {
-    uint64_t generation = 0;
-    std::shared_ptr<const Map> map;
-  };
-  struct Shard {
-    std::atomic<uint64_t> generation{0};
-    Mutex mutex;
-    std::shared_ptr<const Map> map ABSL_GUARDED_BY(mutex);
-  };
-  struct ThreadCache;
+  using Ref = RouteArena::Ref;
+  using Slot = uint64_t;  // hash << 32 | ref; 0 = empty
+  static constexpr size_t kSlotsMin = 16;
 
-  static size_t ShardOf(std::string_view space);
-  const Map& Current(size_t shard) const;
-  Snapshot Load(size_t shard) const;
-  size_t ApplyToShard(size_t shard, std::span<const placement::Assignment* const> diff)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
-  void Reindex(const placement::Assignment* before, const placement::Assignment& after)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
+  struct Index {
+    explicit Index(size_t capacity)
+        : mask(capacity - 1), slots(std::make_unique<std::atomic<Slot>[]>(capacity)) {}
+    size_t capacity() const { return mask + 1; }
 
-  const uint64_t
-      identity_;  // never reused, so that a thread's cache is never taken for another table's
-  std::atomic<uint64_t> version_{0};
-  mutable std::array<Shard, kShards> shards_;
+    const size_t mask;
+    const std::unique_ptr<std::atomic<Slot>[]> slots;
+  };
+
+  struct Place {
+    std::atomic<Slot>* at;
+    Slot slot;
+  };
+
+  // What readers may still be in.
+  struct Retired {
+    uint64_t stamp = 0;  // of base/read_section.h
+    std::vector<Ref> records;
+    std::vector<std::unique_ptr<const Index>> indexes;
+  };
+
+  static uint32_t HashOf(std::string_view space);
+  static Slot SlotFor(uint32_t hash, Ref ref) { return Slot{hash} << 32 | ref; }
+  static Ref RefOf(Slot slot) { return static_cast<Ref>(slot); }
+  static uint32_t HashIn(Slot slot) { return static_cast<uint32_t>(slot >> 32); }
+
+  const RouteRecord& RecordAt(Ref ref) const {
+    return *reinterpret_cast<const RouteRecord*>(arena_.At(ref));
+  }
+  // Where the space is in `index`, or the empty place that it would take. REQUIRES: within a
+  // ReadSection, or the writer.
+  Place Probe(const Index& index, uint32_t hash, std::string_view space) const;
+  placement::Assignment ToAssignment(const RouteRecord& record) const;
+
+  bool ApplyOne(const placement::Assignment& assignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
+  bool Acceptable(const placement::Assignment& assignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
+  bool IsNewer(const Version& version, const RouteVersion& known) const;
+  Route Intern(const placement::Assignment& assignment);
+  Ref NewRecord(const placement::Assignment& assignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
+  // Puts a record in place of the one there, if any.
+  void Put(const Place& place, uint32_t hash, Ref record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
+  void AddToHolders(Ref ref) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
+  void RemoveFromHolders(Ref ref) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
+  void GrowIfFull() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
+  // Frees what readers have left, if it is worth the trouble.
+  void Reclaim() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
+  void Free(const Retired& retired) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
+
+  // What readers read: nothing in here changes often.
+  NodeTable& nodes_;
+  std::atomic<const Index*> index_;
+  RouteArena arena_;
+
+  alignas(ABSL_CACHELINE_SIZE) std::atomic<uint64_t> version_{0};
+  std::atomic<size_t> size_{0};
+  std::atomic<uint64_t> refused_{0};
+
   mutable Mutex writer_;
-  std::map<NodeId, std::set<SpaceId>> spaces_of_ ABSL_GUARDED_BY(writer_);
+  std::unique_ptr<const Index> owned_index_ ABSL_GUARDED_BY(writer_);
+  absl::flat_hash_map<NodeIndex, absl::flat_hash_set<Ref>> held_by_ ABSL_GUARDED_BY(writer_);
+  Retired retired_ ABSL_GUARDED_BY(writer_);            // since the last stamp
+  std::deque<Retired> limbo_ ABSL_GUARDED_BY(writer_);  // in the order of their stamps
 };
 
 }  // namespace engram::routing

@@ -246,18 +246,18 @@ void ClusterInfo::AddConnections(const std::shared_ptr<ServerCall>& call,
 void ClusterInfo::ResolveRoute(ServerCall call, const v1::ResolveRouteRequest& request) {
   if (absl::Status status = CheckSpaceName("space", request.space()); !status.ok())
     return call.Reply(status);
-  placement::AssignmentPtr known = context_.table.Find(request.space());
+  std::optional<placement::Assignment> known = context_.table.FindAssignment(request.space());
   const NodeId& proposed = context_.ring.FirstHolder(request.space());
   routing::Decision decision =
-      Decide(routing::Operation::kRecall, known.get(), proposed, context_.self);
+      Decide(routing::Operation::kRecall, known ? &*known : nullptr, proposed, context_.self);
   auto fill = [this](const NodeId& node, v1::NodeAddress* out) {
     out->set_id(node.value());
     if (const std::string* address = context_.AddressOf(node)) out->set_address(*address);
   };
   v1::ResolveRouteResponse reply;
   reply.set_space(request.space());
-  fill(known != nullptr ? known->primary : proposed, reply.mutable_primary());
-  if (known != nullptr) {
+  fill(known.has_value() ? known->primary : proposed, reply.mutable_primary());
+  if (known.has_value()) {
     for (const NodeId& replica : known->replicas) fill(replica, reply.add_replicas());
     *reply.mutable_version() = ToProto(known->version);
   }

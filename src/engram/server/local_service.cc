@@ -116,7 +116,7 @@ void LocalService::StoreNow(net::EventLoop& loop, const LocalRequest& request, D
   auto command = ToCommand(*std::move(message), request.identity, request.create_space);
   if (!command.ok()) return done(command.status());
   auto reply = [this, space = request.space](const WriteResult& result) {
-    if (result.space_created || table_.Find(space.view()) == nullptr) {
+    if (result.space_created || !table_.Find(space.view()).has_value()) {
       if (auto summary = engine_.FindSpace(space.view())) {
         placement::Assignment created = AssignmentOf(*summary);
         table_.Apply(std::span(&created, 1));

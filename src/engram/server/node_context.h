@@ -36,7 +36,8 @@ struct NodeContext {
   net::EventLoopGroup& loops;
   net::ConnectionPool& pool;
   const placement::Ring ring;
-  routing::RoutingTable table;
+  routing::NodeTable nodes;
+  routing::RoutingTable table{nodes};
 
  private:
   StringMap<std::string> addresses_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "engram/server/convert.h"
@@ -52,8 +53,8 @@ bool RoutedByOlder(const ServerCall& call, const Version& known) {
 void Answer(const NodeContext& context, const SpaceId& space, ServerCall& call,
             absl::StatusOr<std::string> reply) {
   call.AddTrailer(kMdServedBy, context.self.view(), net::Recurrence::kRepeated);
-  placement::AssignmentPtr known = context.table.Find(space.view());
-  if (known != nullptr && RoutedByOlder(call, known->version)) {
+  std::optional<placement::Assignment> known = context.table.FindAssignment(space.view());
+  if (known.has_value() && RoutedByOlder(call, known->version)) {
     call.AddTrailer(kMdAssignment, ToProto(*known).SerializeAsString());
   }
   call.Reply(std::move(reply));
@@ -65,9 +66,9 @@ void Handle(routing::Operation op, NodeContext& context, LocalService& local, Se
   SpaceId space(call.metadata().Find(kMdSpace).value_or(""));
   auto identity = IdentityFrom(call.metadata(), routing::IsWrite(op));
   if (!identity.ok()) return call.Reply(identity.status());
-  placement::AssignmentPtr known = context.table.Find(space.view());
-  Ownership ownership =
-      CheckOwnership(op, known.get(), context.ring.FirstHolder(space.view()), context.self);
+  std::optional<placement::Assignment> known = context.table.FindAssignment(space.view());
+  Ownership ownership = CheckOwnership(op, known ? &*known : nullptr,
+                                       context.ring.FirstHolder(space.view()), context.self);
   if (ownership == Ownership::kWrongNode) return call.Reply(WrongNode(context, *known));
   if (ownership == Ownership::kNotHere) return call.Reply(NotHere(context, space));
   LocalRequest request{

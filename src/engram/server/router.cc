@@ -1,5 +1,6 @@
 #include "engram/server/router.h"
 
+#include <optional>
 #include <utility>
 
 #include "engram/server/remote_call.h"
@@ -17,11 +18,13 @@ Router::Router(NodeContext& context, LocalService& local) : context_(context), l
 }
 
 std::weak_ptr<Router::RemoteCall> Router::Route(LoopState& loop, RoutedRequest request, Done done) {
-  placement::AssignmentPtr assignment = context_.table.Find(request.space.view());
+  std::optional<placement::Assignment> assignment =
+      context_.table.FindAssignment(request.space.view());
   const NodeId& proposed = context_.ring.FirstHolder(request.space.view());
-  Decision decision = Decide(request.op, assignment.get(), proposed, context_.self);
+  Decision decision =
+      Decide(request.op, assignment ? &*assignment : nullptr, proposed, context_.self);
   if (decision.strategy == Strategy::kLocal) {
-    ServeHere(loop, std::move(request), assignment == nullptr, std::move(done));
+    ServeHere(loop, std::move(request), !assignment.has_value(), std::move(done));
     return {};
   }
   auto call = std::make_shared<RemoteCall>(context_, loop, std::move(request), std::move(decision),
