@@ -15,6 +15,7 @@ import re
 import sys
 import tempfile
 
+import instructions
 import report
 from contenders import NAMES, Comparison, Setting, find_programs
 from load import GRPC_LOADS, H2LOAD_LOADS, Target, call
@@ -38,6 +39,8 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="one short round, under 3 minutes")
     parser.add_argument("--smoke", action="store_true",
                         help=f"a few requests of everything, to see that it works; exits {EXIT_SKIPPED} when a program is missing")
+    parser.add_argument("--instructions", action="store_true",
+                        help="instead, where the instructions of a hop go: engram, wire and nghttpx under valgrind")
     parser.add_argument("--build", default="build", help="where the programs have been built [build]")
     options = parser.parse_args()
     options.only = options.only.split(",") if options.only else []
@@ -159,6 +162,9 @@ def main():
         if programs[needed] is None:
             raise BenchError(f"{needed} is missing; tools/bench wire installs and builds it")
     told = conditions(options, programs)
+    if options.instructions:
+        instructions.print_instructions(programs, min(options.body))
+        return
     print_conditions(told)
     comparisons = []
     for tls in (False, True) if options.tls else (False,):
