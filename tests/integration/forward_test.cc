@@ -64,6 +64,7 @@ class Forward : public ::testing::Test {
     config.cluster = "test";
     config.data_dir = dir_.path() / "entry";
     config.listen = cluster_.Address(0);
+    config.http = cluster_.HttpAddress(0);
     config.loops = 1;
     for (int i = 0; i < cluster_.size(); ++i)
       config.peers.push_back({NodeId(cluster_.Name(i)), cluster_.Address(i)});

@@ -64,7 +64,8 @@ class RefusesToStart : public ::testing::Test {
   std::vector<std::string> Serve(std::vector<std::string> more) const {
     std::vector<std::string> command = {EngramBinary(), "serve",
                                         "--data-dir",   (dir_.path() / "data").string(),
-                                        "--listen",     "127.0.0.1:" + std::to_string(port_)};
+                                        "--listen",     "127.0.0.1:" + std::to_string(port_),
+                                        "--http",       "127.0.0.1:" + std::to_string(port_ + 1)};
     command.insert(command.end(), more.begin(), more.end());
     return command;
   }
@@ -120,19 +121,29 @@ TEST_F(RefusesToStart, WhenThePortIsInUse) {
   TestCluster other(options);
   CommandResult result =
       RunCommand({EngramBinary(), "serve", "--data-dir", (dir_.path() / "data").string(),
-                  "--listen", other.Address(0)});
+                  "--listen", other.Address(0), "--http", "off"});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr(other.Address(0)));
   EXPECT_THAT(result.err, HasSubstr("in use"));
+}
+
+TEST_F(RefusesToStart, WhenThePortForHttpIsInUse) {
+  TestClusterOptions options;
+  options.nodes = 1;
+  TestCluster other(options);
+  CommandResult result = RunCommand(Serve({"--http", other.HttpAddress(0)}));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr(other.HttpAddress(0) + " is in use"));
+  EXPECT_THAT(result.err, HasSubstr("--http"));
 }
 
 TEST_F(RefusesToStart, WhenTheDataIsInUse) {
   TestClusterOptions options;
   options.nodes = 1;
   TestCluster other(options);
-  CommandResult result =
-      RunCommand({EngramBinary(), "serve", "--cluster", "test", "--data-dir",
-                  other.DataDir(0).string(), "--listen", "127.0.0.1:" + std::to_string(port_)});
+  CommandResult result = RunCommand({EngramBinary(), "serve", "--cluster", "test", "--data-dir",
+                                     other.DataDir(0).string(), "--listen",
+                                     "127.0.0.1:" + std::to_string(port_), "--http", "off"});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("in use"));
 }
@@ -172,6 +183,7 @@ TEST_F(LocalCluster, ComesUpGoesDownAndBringsItsDataBack) {
   Json cluster = Json::parse(up.out);
   ASSERT_EQ(cluster["nodes"].size(), 3u);
   EXPECT_EQ(cluster["nodes"][2]["address"], Node(2));
+  EXPECT_EQ(cluster["nodes"][2]["http"], "127.0.0.1:" + std::to_string(base_port_ + 21));
   CommandResult stored = RunCommand({EngramBinary(), "store", "--space", "notes", "--id", "tea",
                                      "tea is at four", "--node", Node(0)});
   ASSERT_EQ(stored.exit_code, 0) << stored.err;

@@ -32,10 +32,13 @@ TestCluster::TestCluster(TestClusterOptions options)
 }
 
 std::vector<std::string> TestCluster::ServeCommand(int i) const {
-  std::vector<std::string> command = {
-      EngramBinary(), "serve",    "--node-id",    Name(i),
-      "--cluster",    "test",     "--data-dir",   DataDir(i).string(),
-      "--listen",     Address(i), "--durability", options_.durability};
+  std::vector<std::string> command = {EngramBinary(), "serve",
+                                      "--node-id",    Name(i),
+                                      "--cluster",    "test",
+                                      "--data-dir",   DataDir(i).string(),
+                                      "--listen",     Address(i),
+                                      "--http",       HttpAddress(i),
+                                      "--durability", options_.durability};
   for (int peer = 0; peer < size(); ++peer) {
     command.insert(command.end(), {"--peers", Name(peer) + "=" + Address(peer)});
   }

@@ -46,6 +46,9 @@ class TestCluster {
   std::string Address(int i) const {
     return "127.0.0.1:" + std::to_string(ports_[static_cast<size_t>(i)]);
   }
+  std::string HttpAddress(int i) const {
+    return "127.0.0.1:" + std::to_string(ports_[static_cast<size_t>(i)] + 1);
+  }
   std::filesystem::path DataDir(int i) const { return dir_.path() / Name(i); }
   std::filesystem::path Log(int i) const { return dir_.path() / (Name(i) + ".log"); }
   std::vector<std::string> ServeCommand(int i) const;

@@ -63,7 +63,7 @@ int TakeBlocks(int blocks) {
     int base = first(random) * kBlock;
     bool taken = true;
     for (int port = base; taken && port < base + blocks * kBlock; port += kBlock) {
-      taken = Reserve(port) && Unused(port);
+      taken = Reserve(port) && Unused(port) && Unused(port + 1);
     }
     if (taken) return base;
   }

@@ -91,10 +91,10 @@ absl::Status WriteConfigs(const ClusterSpec& spec) {
     }
     std::string text = fmt::format(
         "# Written by `engram up`, anew each time.\n"
-        "node-id = \"{}\"\ncluster = \"{}\"\ndata-dir = '{}'\nlisten = \"{}\"\npeers = "
-        "[{}]\ndurability = \"{}\"\n{}",
-        spec.NodeName(i), spec.cluster, (dir / "data").string(), spec.NodeAddress(i), peers,
-        spec.durability, TlsText(spec.tls));
+        "node-id = \"{}\"\ncluster = \"{}\"\ndata-dir = '{}'\nlisten = \"{}\"\nhttp = "
+        "\"{}\"\npeers = [{}]\ndurability = \"{}\"\n{}",
+        spec.NodeName(i), spec.cluster, (dir / "data").string(), spec.NodeAddress(i),
+        spec.HttpAddress(i), peers, spec.durability, TlsText(spec.tls));
     if (absl::Status status = WriteFile(dir / "engram.toml", text); !status.ok()) return status;
   }
   return absl::OkStatus();
@@ -113,6 +113,10 @@ fs::path ClusterSpec::NodeDir(int i) const {
 
 std::string ClusterSpec::NodeAddress(int i) const {
   return fmt::format("127.0.0.1:{}", base_port + kPortsPerNode * i);
+}
+
+std::string ClusterSpec::HttpAddress(int i) const {
+  return fmt::format("127.0.0.1:{}", base_port + kPortsPerNode * i + 1);
 }
 
 absl::StatusOr<ClusterSpec> ReadCluster(const fs::path& dir) {

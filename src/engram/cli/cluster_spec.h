@@ -1,7 +1,8 @@
 // What a local cluster is made of, as kept in its directory:
 //   DIR/cluster.toml        what `up` was asked for, so that starting it again needs only DIR
 //   DIR/node-I/engram.toml  the node's configuration; DIR/node-I/data its data
-// Ports: node I (from 1) has gRPC on base + 10(I-1); the next two are reserved for HTTP and gossip.
+// Ports: node I (from 1) has gRPC on base + 10(I-1); HTTP on the next; the one
+// after is reserved for gossip.
 #pragma once
 
 #include <filesystem>
@@ -35,6 +36,7 @@ struct ClusterSpec {
 
   std::string NodeName(int i) const;     // i from 0: "node-1", ...
   std::string NodeAddress(int i) const;  // gRPC
+  std::string HttpAddress(int i) const;
   std::filesystem::path NodeDir(int i) const;
 };
 

@@ -32,6 +32,7 @@ Json ClusterJson(const ClusterSpec& spec) {
   for (int i = 0; i < spec.nodes; ++i) {
     nodes.push_back({{"id", spec.NodeName(i)},
                      {"address", spec.NodeAddress(i)},
+                     {"http", spec.HttpAddress(i)},
                      {"pid", RunningNode(spec, i).value_or(0)}});
   }
   return {{"dir", spec.dir.string()}, {"cluster", spec.cluster}, {"nodes", nodes}};
@@ -48,8 +49,8 @@ std::string ClientFlags(const ClusterTls& tls) {
 
 void PrintHints(const Context& context, const ClusterSpec& spec, bool detach) {
   for (int i = 0; i < spec.nodes; ++i) {
-    fmt::print("{} on {}, log {}\n", spec.NodeName(i), spec.NodeAddress(i),
-               (spec.NodeDir(i) / "log").string());
+    fmt::print("{} on {}, metrics on http://{}/metrics, log {}\n", spec.NodeName(i),
+               spec.NodeAddress(i), spec.HttpAddress(i), (spec.NodeDir(i) / "log").string());
   }
   const std::string& engram = context.program;
   std::string tls = ClientFlags(spec.tls);
@@ -173,10 +174,9 @@ void AddUp(CLI::App& app, Context& context) {
       command->add_option("--nodes", options->nodes, "how many nodes")->capture_default_str();
   auto* base =
       command
-          ->add_option(
-              "--base-port", options->base_port,
-              "node I (from 0) has gRPC on base-port + 10 I, HTTP (reserved) on the next port and "
-              "gossip (reserved) on the one after")
+          ->add_option("--base-port", options->base_port,
+                       "node I (from 0) has gRPC on base-port + 10 I, HTTP on the next port and "
+                       "gossip (reserved) on the one after")
           ->capture_default_str();
   auto* durability =
       command->add_option("--durability", options->durability, "fsync or process; see serve --help")

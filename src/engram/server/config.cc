@@ -115,6 +115,12 @@ absl::Status CheckMessageMemory(const NodeConfig& config) {
                   least, kMessageMiB, LoopCount(config), config.message_memory));
 }
 
+absl::Status CheckHttp(const NodeConfig& config) {
+  if (!HasHttp(config) || config.http != config.listen) return absl::OkStatus();
+  return InvalidArgument(
+      "http", fmt::format("http and listen cannot both be {}; http may also be off", config.http));
+}
+
 absl::Status CheckPeers(const NodeConfig& config) {
   std::set<NodeId> ids;
   for (const PeerConfig& peer : config.peers) {
@@ -130,6 +136,8 @@ absl::Status CheckPeers(const NodeConfig& config) {
 }
 
 }  // namespace
+
+bool HasHttp(const NodeConfig& config) { return config.http != "off"; }
 
 int LoopCount(const NodeConfig& config) {
   if (config.loops > 0) return config.loops;
@@ -207,6 +215,7 @@ absl::Status FinishConfig(NodeConfig& config) {
   if (config.peers.empty()) config.peers.push_back({config.node_id, config.advertise});
   if (absl::Status status = CheckPeers(config); !status.ok()) return status;
   if (absl::Status status = CheckTls(config); !status.ok()) return status;
+  if (absl::Status status = CheckHttp(config); !status.ok()) return status;
   return CheckMessageMemory(config);
 }
 

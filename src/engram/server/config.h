@@ -27,7 +27,8 @@ struct NodeConfig {
   std::string cluster = "engram";
   std::filesystem::path data_dir = "engram-data";
   std::string listen = "127.0.0.1:50051";
-  std::string advertise;  // empty: the same as listen
+  std::string advertise;                // empty: the same as listen
+  std::string http = "127.0.0.1:7432";  // "off": no HTTP
   std::vector<PeerConfig> peers;
   std::string zone;
   std::string rack;
@@ -58,6 +59,8 @@ struct NodeConfig {
   int message_memory = 1'024;  // MiB
   std::string log_level = "info";
 };
+
+bool HasHttp(const NodeConfig& config);
 
 // Event loops that a node of this configuration has.
 int LoopCount(const NodeConfig& config);

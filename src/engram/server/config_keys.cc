@@ -71,6 +71,17 @@ absl::Status SetAddress(std::string_view key, const std::string& value, std::str
   return absl::OkStatus();
 }
 
+absl::Status SetHttp(NodeConfig& c, const std::string& value) {
+  const bool off = value.empty() || value == "off";
+  if (!off && !ParseHostPort("http", value).ok()) {
+    return InvalidArgument(
+        "http",
+        fmt::format("http must be host:port with a port from 1 to 65535, or off, not '{}'", value));
+  }
+  c.http = off ? "off" : value;
+  return absl::OkStatus();
+}
+
 absl::Status SetDurability(NodeConfig& c, const std::string& value) {
   std::string chosen;
   absl::Status status = SetChoice("durability", {"fsync", "process"}, value, chosen);
@@ -164,6 +175,8 @@ std::vector<ConfigKey> IdentityKeys() {
       {"advertise", "host:port that other nodes dial; the same as listen if not given",
        [](Config& c, Text v) { return SetAddress("advertise", v, c.advertise); },
        ShowText<&Config::advertise>},
+      {"http", "host:port for HTTP: GET /metrics. Plain and open to whoever reaches it; off: none",
+       SetHttp, ShowText<&Config::http>},
       {"peers", "all nodes of the cluster, each as id=host:port; the same list on every node",
        AddPeer, ShowPeers, true},
       {"zone", "label: data centre or region", SetText<&Config::zone>, ShowText<&Config::zone>},

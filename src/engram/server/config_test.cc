@@ -70,6 +70,20 @@ TEST(Config, TheAdvertisedAddressMustBeDialable) {
   EXPECT_TRUE(FinishConfig(config).ok());
 }
 
+TEST(Config, HttpIsAnAddressOfItsOwnOrOff) {
+  NodeConfig config;
+  EXPECT_EQ(config.http, "127.0.0.1:7432");
+  ASSERT_TRUE(ApplyConfigText("http = \"0.0.0.0:80\"", "f", config).ok());
+  EXPECT_TRUE(FinishConfig(config).ok());
+  config.http = config.listen;
+  EXPECT_THAT(std::string(FinishConfig(config).message()), HasSubstr("http and listen"));
+  for (const char* off : {"http = \"off\"", "http = \"\""}) {
+    ASSERT_TRUE(ApplyConfigText(off, "f", config).ok());
+    EXPECT_FALSE(HasHttp(config));
+  }
+  EXPECT_THAT(ErrorOf("http = \"7432\""), HasSubstr("http must be host:port"));
+}
+
 TEST(Config, ThePeersMustHoldThisNodeAndNoneTwice) {
   NodeConfig config;
   config.peers = {{NodeId("other"), "127.0.0.1:1"}};

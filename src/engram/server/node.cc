@@ -14,7 +14,9 @@
 #include "engram/server/cluster_service.h"
 #include "engram/server/convert.h"
 #include "engram/server/health_service.h"
+#include "engram/server/http_server.h"
 #include "engram/server/memory_service.h"
+#include "engram/server/node_metrics.h"
 #include "engram/server/node_tls.h"
 #include "engram/server/peer_service.h"
 #include "engram/server/public_services.h"
@@ -66,6 +68,28 @@ net::ServerOptions ServerOptionsOf(const NodeConfig& config, const NodeTls& tls)
   return options;
 }
 
+// Null if there is to be none.
+std::unique_ptr<HttpServer> MakeHttp(const NodeConfig& config) {
+  if (!HasHttp(config)) return nullptr;
+  HostPort address = *ParseHostPort("http", config.http);
+  HttpServerOptions options;
+  options.host = address.host;
+  options.port = address.port;
+  return std::make_unique<HttpServer>(std::move(options));
+}
+
+absl::Status StartHttp(HttpServer* http, const NodeMetrics& metrics) {
+  if (http == nullptr) return absl::OkStatus();
+  http->AddPage("/metrics", [&metrics] {
+    return HttpServer::Page{kMetricsContentType, ToText(metrics)};
+  });
+  absl::Status status = http->Start();
+  if (status.ok()) return status;
+  return MakeError(CodeOf(status), fmt::format("{}; --http HOST:PORT names another, --http off "
+                                               "does without",
+                                               std::string(status.message())));
+}
+
 std::string_view DescribeTls(const NodeConfig& config) {
   if (config.tls_cert.empty()) return "plain HTTP/2";
   return config.tls_client_ca.empty() ? "TLS" : "mutual TLS";
@@ -86,7 +110,9 @@ struct Node::Parts {
         workers(config.workers, kRecallQueueMax),
         local(context.self, *engine, context.table, workers),
         router(context, local),
-        server(loops, ServerOptionsOf(config, tls)) {}
+        metrics(context, WallNow()),
+        server(loops, ServerOptionsOf(config, tls)),
+        http(MakeHttp(config)) {}
 
   NodeConfig config;
   std::unique_ptr<memory::Engine> engine;
@@ -97,7 +123,9 @@ struct Node::Parts {
   LocalService local;
   Router router;
   HealthService health;
+  NodeMetrics metrics;
   net::Server server;
+  std::unique_ptr<HttpServer> http;  // null if it is off
 };
 
 Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -120,20 +148,25 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
   p.health.AddTo(p.server);
   AddClusterServices(p.server, p.context, *p.engine, WallNow());
   p.loops.Start();
-  if (absl::Status status = p.server.Start(); !status.ok()) {
+  absl::Status started = p.server.Start();
+  if (started.ok()) started = StartHttp(p.http.get(), p.metrics);
+  if (!started.ok()) {
+    p.server.Drain(Now());
     p.loops.Stop();
-    return status;
+    return started;
   }
   spdlog::info(
-      "engram {} node {} of cluster '{}' listens on {} ({}), data in {}, {} spaces, seed {}",
+      "engram {} node {} of cluster '{}' listens on {} ({}), HTTP on {}, data in {}, {} spaces, "
+      "seed {}",
       kVersion, p.context.self.value(), p.config.cluster, p.config.listen, DescribeTls(p.config),
-      p.config.data_dir.string(), p.context.table.size(), seed);
+      p.config.http, p.config.data_dir.string(), p.context.table.size(), seed);
   return std::unique_ptr<Node>(new Node(std::move(parts)));
 }
 
 Node::~Node() {
   parts_->health.StopServing();
   parts_->server.Drain(Now() + parts_->config.drain);
+  parts_->http.reset();  // asks the pool
   parts_->pool.Close();
   // Before the engine and the workers: tasks of the loops use both. What those still post is
   // dropped.

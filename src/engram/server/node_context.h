@@ -12,6 +12,7 @@
 #include "engram/placement/ring.h"
 #include "engram/routing/routing_table.h"
 #include "engram/server/config.h"
+#include "engram/server/metrics.h"
 
 namespace engram::server {
 
@@ -38,6 +39,7 @@ struct NodeContext {
   const placement::Ring ring;
   routing::NodeTable nodes;
   routing::RoutingTable table{nodes};
+  RoutingMetrics metrics;
 
  private:
   StringMap<std::string> addresses_;

@@ -86,8 +86,8 @@ class Comparison:
         ports = [free_port(), free_port()]
         peers = [argument for i, port in enumerate(ports) for argument in ("--peers", f"node-{i}=127.0.0.1:{port}")]
         return [self.start("engram", "serve", "--node-id", f"node-{i}", "--data-dir", f"{self.setting.directory}/node-{i}",
-                           "--listen", f"127.0.0.1:{port}", "--loops", self.setting.threads, "--durability", "process",
-                           "--log-level", "warn", *peers, ready_port=port) for i, port in enumerate(ports)]
+                           "--listen", f"127.0.0.1:{port}", "--http", "off", "--loops", self.setting.threads,
+                           "--durability", "process", "--log-level", "warn", *peers, ready_port=port) for i, port in enumerate(ports)]
 
     def engram(self, *arguments):
         return run(self.setting.programs["engram"], *arguments, "--node", self.nodes[0].address)

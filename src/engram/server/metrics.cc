@@ -1,0 +1,165 @@
+#include "engram/server/metrics.h"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <numeric>
+
+#include "absl/base/macros.h"
+
+namespace engram::server {
+namespace {
+
+using enum MetricType;
+
+constexpr std::array kInfos = {
+    MetricInfo{Metric::kRoutingDuration, "engram_routing_request_duration_seconds", kHistogram,
+               "strategy, outcome",
+               "Requests of clients to this node, by how they were routed and how they ended: from "
+               "the decision to the answer."},
+    MetricInfo{Metric::kRoutingHops, "engram_routing_hops_total", kCounter, "",
+               "Forwards: the first of a request, and one for each redirect that it followed."},
+    MetricInfo{Metric::kRoutingRedirects, "engram_routing_redirects_total", kCounter, "",
+               "Answers that another node holds the space."},
+    MetricInfo{Metric::kRoutingLookups, "engram_routing_lookups_total", kCounter, "",
+               "Times that all nodes were asked who holds a space."},
+    MetricInfo{Metric::kRoutingStale, "engram_routing_stale_requests_total", kCounter, "",
+               "Requests that met a redirect or learned a newer assignment."},
+    MetricInfo{Metric::kRoutingRetries, "engram_routing_retries_total", kCounter, "reason",
+               "Repeat tries at a node, by the error that they were made for."},
+    MetricInfo{Metric::kRoutingFallbacks, "engram_routing_fallbacks_total", kCounter, "",
+               "Tries at another holder after one had failed."},
+    MetricInfo{Metric::kRoutingHedges, "engram_routing_hedges_total", kCounter, "",
+               "Second holders that were asked because the first took long."},
+    MetricInfo{Metric::kRoutingBreakerRefusals, "engram_routing_breaker_refusals_total", kCounter,
+               "", "Tries that were not made because the node's circuit breaker was open."},
+    MetricInfo{Metric::kRoutingBudgetRefusals, "engram_routing_budget_refusals_total", kCounter, "",
+               "Repeat tries and hedges that were not made because the budget was used up."},
+    MetricInfo{Metric::kPeerRequests, "engram_peer_requests_total", kCounter, "outcome",
+               "Requests that other nodes passed on to this one."},
+    MetricInfo{Metric::kOverloadSheds, "engram_overload_sheds_total", kCounter, "",
+               "Requests, of clients and of other nodes, that this node refused as overloaded."},
+    MetricInfo{Metric::kTableSpaces, "engram_routing_table_spaces", kGauge, "",
+               "Spaces whose assignment this node knows."},
+    MetricInfo{Metric::kTableVersion, "engram_routing_table_version", kGauge, "",
+               "Version of the routing table of this process; grows with each change."},
+    MetricInfo{Metric::kTableAge, "engram_routing_table_age_seconds", kGauge, "",
+               "Since the routing table last changed, as far as scrapes have seen."},
+    MetricInfo{Metric::kTableBytes, "engram_routing_table_bytes", kGauge, "",
+               "Memory that the routing table takes, estimated."},
+    MetricInfo{Metric::kTableRefused, "engram_routing_table_refused_total", kCounter, "",
+               "Assignments that the routing table refused: too many replicas, too long a name."},
+    MetricInfo{Metric::kPoolNodes, "engram_pool_nodes", kGauge, "",
+               "Nodes that the connection pool has channels to."},
+    MetricInfo{Metric::kPoolChannels, "engram_pool_channels", kGauge, "node",
+               "Channels to the node."},
+    MetricInfo{Metric::kPoolChannelsReady, "engram_pool_channels_ready", kGauge, "node",
+               "Those of them that are connected."},
+    MetricInfo{Metric::kPoolHits, "engram_pool_hits_total", kCounter, "",
+               "Channels that were there already when one was needed."},
+    MetricInfo{Metric::kPoolConnectionsOpened, "engram_pool_connections_opened_total", kCounter, "",
+               "Connections to other nodes that were begun."},
+    MetricInfo{Metric::kNodeInfo, "engram_node_info", kGauge, "node, cluster, version",
+               "Always 1: who this is."},
+    MetricInfo{Metric::kProcessResidentBytes, "process_resident_memory_bytes", kGauge, "",
+               "Resident memory."},
+    MetricInfo{Metric::kProcessStartTime, "process_start_time_seconds", kGauge, "",
+               "When the node was started, in seconds since 1970."},
+    MetricInfo{Metric::kProcessCpu, "process_cpu_seconds_total", kCounter, "",
+               "Processor time, user and system."},
+};
+
+constexpr bool InOrder() {
+  for (size_t i = 0; i < kInfos.size(); ++i) {
+    if (static_cast<size_t>(kInfos[i].metric) != i) return false;
+  }
+  return true;
+}
+static_assert(InOrder(), "InfoOf indexes the table by metric");
+
+constexpr uint64_t kNanosecondsInMicrosecond = 1'000;
+
+}  // namespace
+
+std::string_view NameOf(MetricType type) {
+  switch (type) {
+    case kCounter:
+      return "counter";
+    case kGauge:
+      return "gauge";
+    case kHistogram:
+      break;
+  }
+  return "histogram";
+}
+
+std::span<const MetricInfo> MetricInfos() { return kInfos; }
+const MetricInfo& InfoOf(Metric metric) { return kInfos[static_cast<size_t>(metric)]; }
+
+size_t DurationHistogram::BucketOf(Duration took) {
+  const auto nanoseconds = static_cast<uint64_t>(std::max<int64_t>(took.count(), 1));
+  // Of the microseconds, rounded up and less one, the bits are the power of two that reaches them.
+  const uint64_t below = (nanoseconds - 1) / kNanosecondsInMicrosecond;
+  return std::min<size_t>(std::bit_width(below), kBuckets - 1);
+}
+
+double DurationHistogram::UpperBound(size_t bucket) {
+  if (bucket + 1 >= kBuckets) return std::numeric_limits<double>::infinity();
+  return static_cast<double>(uint64_t{1} << bucket) * 1e-6;
+}
+
+void DurationHistogram::AddTo(std::span<uint64_t> buckets, double& seconds) const {
+  for (size_t i = 0; i < kBuckets; ++i) buckets[i] += buckets_[i].value();
+  seconds += static_cast<double>(nanoseconds_.value()) * 1e-9;
+}
+
+uint64_t RoutingMetrics::Durations::count() const {
+  return std::accumulate(buckets.begin(), buckets.end(), uint64_t{0});
+}
+
+void RoutingMetrics::Record(size_t loop_index, const RoutedSample& sample) {
+  const auto strategy = static_cast<size_t>(sample.strategy);
+  ABSL_HARDENING_ASSERT(strategy < kStrategiesMax);
+  Loop& loop = loops_[loop_index];
+  loop.durations[strategy][static_cast<size_t>(sample.outcome)].Observe(sample.took);
+  if (sample.strategy == routing::Strategy::kLocal) return;  // it went nowhere
+  for (size_t i = 0; i < kRoutedCounts.size(); ++i) {
+    loop.counts[i].Add(static_cast<uint64_t>(sample.*kRoutedCounts[i].field));
+  }
+  loop.stale.Add(sample.stale ? 1 : 0);
+  for (ErrorCode reason : sample.retries) loop.retries[static_cast<size_t>(reason)].Add();
+}
+
+RoutingMetrics::Durations RoutingMetrics::DurationsOf(size_t strategy, ErrorCode outcome) const {
+  Durations sum;
+  for (const Loop& loop : loops_) {
+    loop.durations[strategy][static_cast<size_t>(outcome)].AddTo(sum.buckets, sum.seconds);
+  }
+  return sum;
+}
+
+uint64_t RoutingMetrics::CountOf(size_t routed_count) const {
+  uint64_t sum = 0;
+  for (const Loop& loop : loops_) sum += loop.counts[routed_count].value();
+  return sum;
+}
+
+uint64_t RoutingMetrics::stale() const {
+  uint64_t sum = 0;
+  for (const Loop& loop : loops_) sum += loop.stale.value();
+  return sum;
+}
+
+uint64_t RoutingMetrics::RetriesFor(ErrorCode reason) const {
+  uint64_t sum = 0;
+  for (const Loop& loop : loops_) sum += loop.retries[static_cast<size_t>(reason)].value();
+  return sum;
+}
+
+uint64_t RoutingMetrics::PeerRequests(ErrorCode outcome) const {
+  uint64_t sum = 0;
+  for (const Loop& loop : loops_) sum += loop.peer[static_cast<size_t>(outcome)].value();
+  return sum;
+}
+
+}  // namespace engram::server

@@ -1,0 +1,238 @@
+#include "engram/server/node_metrics.h"
+
+#include <fmt/format.h>
+#include <prometheus/text_serializer.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <future>
+#include <memory>
+#include <utility>
+
+#include "engram/base/file.h"
+#include "engram/server/metrics.h"
+#include "engram/server/version.h"
+
+namespace engram::server {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using Families = std::vector<MetricFamily>;
+using Labels = std::vector<ClientMetric::Label>;
+
+// Loops that do not answer within this time are not waited for: then there is no pool to show.
+constexpr Duration kPoolLimit = std::chrono::milliseconds(500);
+
+prometheus::MetricType TypeOf(MetricType type) {
+  switch (type) {
+    case MetricType::kCounter:
+      return prometheus::MetricType::Counter;
+    case MetricType::kGauge:
+      return prometheus::MetricType::Gauge;
+    case MetricType::kHistogram:
+      break;
+  }
+  return prometheus::MetricType::Histogram;
+}
+
+MetricFamily& AddFamily(Families& out, std::string name, std::string_view help, MetricType type) {
+  MetricFamily& family = out.emplace_back();
+  family.name = std::move(name);
+  family.help = help;
+  family.type = TypeOf(type);
+  return family;
+}
+
+MetricFamily& AddFamily(Families& out, Metric metric) {
+  const MetricInfo& info = InfoOf(metric);
+  return AddFamily(out, std::string(info.name), info.help, info.type);
+}
+
+void AddValue(MetricFamily& family, double value, Labels labels = {}) {
+  ClientMetric& metric = family.metric.emplace_back();
+  metric.label = std::move(labels);
+  if (family.type == prometheus::MetricType::Counter) {
+    metric.counter.value = value;
+  } else {
+    metric.gauge.value = value;
+  }
+}
+
+void AddOne(Families& out, Metric metric, double value) { AddValue(AddFamily(out, metric), value); }
+
+void AddOne(Families& out, Metric metric, uint64_t value) {
+  AddOne(out, metric, static_cast<double>(value));
+}
+
+// "ok", "circuit_breaker_open"...
+std::string OutcomeName(ErrorCode code) {
+  if (code == ErrorCode::kUnspecified) return "ok";
+  std::string name(InfoOf(code).name);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  return name;
+}
+
+ErrorCode CodeAt(int i) { return static_cast<ErrorCode>(i); }
+
+std::string StrategyName(size_t strategy) {
+  return std::string(routing::NameOf(static_cast<routing::Strategy>(strategy)));
+}
+
+ClientMetric ToHistogram(const RoutingMetrics::Durations& durations) {
+  ClientMetric metric;
+  uint64_t so_far = 0;
+  for (size_t i = 0; i < durations.buckets.size(); ++i) {
+    so_far += durations.buckets[i];
+    metric.histogram.bucket.push_back({so_far, DurationHistogram::UpperBound(i)});
+  }
+  metric.histogram.sample_count = so_far;
+  metric.histogram.sample_sum = durations.seconds;
+  return metric;
+}
+
+// A series for each pair that has occurred: most never do.
+void AddDurations(Families& out, const RoutingMetrics& metrics) {
+  MetricFamily& family = AddFamily(out, Metric::kRoutingDuration);
+  for (size_t strategy = 0; strategy < RoutingMetrics::kStrategiesMax; ++strategy) {
+    for (int code = 0; code < kErrorCodeCount; ++code) {
+      const RoutingMetrics::Durations durations = metrics.DurationsOf(strategy, CodeAt(code));
+      if (durations.count() == 0) continue;
+      ClientMetric metric = ToHistogram(durations);
+      metric.label = {{"strategy", StrategyName(strategy)}, {"outcome", OutcomeName(CodeAt(code))}};
+      family.metric.push_back(std::move(metric));
+    }
+  }
+}
+
+void AddByCode(Families& out, Metric metric, const char* label, const RoutingMetrics& metrics,
+               uint64_t (RoutingMetrics::*count)(ErrorCode) const) {
+  MetricFamily& family = AddFamily(out, metric);
+  for (int code = 0; code < kErrorCodeCount; ++code) {
+    const uint64_t n = (metrics.*count)(CodeAt(code));
+    if (n > 0) AddValue(family, static_cast<double>(n), {{label, OutcomeName(CodeAt(code))}});
+  }
+}
+
+uint64_t Sheds(const RoutingMetrics& metrics) {
+  constexpr auto kHere = static_cast<size_t>(routing::Strategy::kLocal);
+  return metrics.DurationsOf(kHere, ErrorCode::kOverloaded).count() +
+         metrics.PeerRequests(ErrorCode::kOverloaded);
+}
+
+void AddRouting(Families& out, const RoutingMetrics& metrics) {
+  AddDurations(out, metrics);
+  for (size_t i = 0; i < kRoutedCounts.size(); ++i) {
+    AddOne(out, kRoutedCounts[i].metric, metrics.CountOf(i));
+  }
+  AddOne(out, Metric::kRoutingStale, metrics.stale());
+  AddByCode(out, Metric::kRoutingRetries, "reason", metrics, &RoutingMetrics::RetriesFor);
+  AddByCode(out, Metric::kPeerRequests, "outcome", metrics, &RoutingMetrics::PeerRequests);
+  AddOne(out, Metric::kOverloadSheds, Sheds(metrics));
+}
+
+template <class Value>
+double SumOf(const net::EventLoopGroup& loops, Value net::Counters::*counter) {
+  double sum = 0;
+  for (size_t i = 0; i < loops.size(); ++i) {
+    sum += static_cast<double>((loops.at(i).counters().*counter).value());
+  }
+  return sum;
+}
+
+void AddWire(Families& out, const net::EventLoopGroup& loops) {
+  constexpr std::string_view kHelp = "See docs/METRICS.md.";
+  for (const net::CounterName& c : net::CounterNames()) {
+    AddValue(
+        AddFamily(out, fmt::format("{}{}_total", kWirePrefix, c.name), kHelp, MetricType::kCounter),
+        SumOf(loops, c.counter));
+  }
+  for (const net::GaugeName& g : net::GaugeNames()) {
+    AddValue(AddFamily(out, fmt::format("{}{}", kWirePrefix, g.name), kHelp, MetricType::kGauge),
+             SumOf(loops, g.gauge));
+  }
+}
+
+double ResidentBytes() {
+  // Pages: all, resident, ...
+  const std::string pages = ReadFile("/proc/self/statm").value_or("");
+  const size_t space = pages.find(' ');
+  if (space == std::string::npos) return 0;
+  return std::strtod(pages.c_str() + space, nullptr) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+double CpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+}  // namespace
+
+NodeMetrics::NodeMetrics(NodeContext& context, WallMillis started)
+    : context_(context),
+      started_(started),
+      table_version_(context.table.version()),
+      table_changed_(Now()) {}
+
+std::vector<MetricFamily> NodeMetrics::Collect() const {
+  Families out;
+  AddValue(AddFamily(out, Metric::kNodeInfo), 1,
+           {{"node", context_.self.value()},
+            {"cluster", context_.config.cluster},
+            {"version", std::string(kVersion)}});
+  AddRouting(out, context_.metrics);
+  AddTable(out);
+  AddPool(out);
+  AddWire(out, context_.loops);
+  AddOne(out, Metric::kProcessResidentBytes, ResidentBytes());
+  AddOne(out, Metric::kProcessStartTime, static_cast<double>(ToInt(started_)) * 1e-3);
+  AddOne(out, Metric::kProcessCpu, CpuSeconds());
+  return out;
+}
+
+void NodeMetrics::AddTable(Families& out) const {
+  const uint64_t version = context_.table.version();
+  const TimePoint now = Now();
+  if (std::exchange(table_version_, version) != version) table_changed_ = now;
+  AddOne(out, Metric::kTableSpaces, uint64_t{context_.table.size()});
+  AddOne(out, Metric::kTableVersion, version);
+  AddOne(out, Metric::kTableBytes, uint64_t{context_.table.bytes()});
+  AddOne(out, Metric::kTableRefused, context_.table.refused());
+  AddOne(out, Metric::kTableAge, std::chrono::duration<double>(now - table_changed_).count());
+}
+
+void NodeMetrics::AddPool(Families& out) const {
+  const double acquired = SumOf(context_.loops, &net::Counters::channels_acquired);
+  const double opened = SumOf(context_.loops, &net::Counters::channels_opened);
+  AddOne(out, Metric::kPoolHits, std::max(0.0, acquired - opened));
+  AddOne(out, Metric::kPoolConnectionsOpened, SumOf(context_.loops, &net::Counters::connects));
+  // Shared: the answer may come when nobody waits for it any more.
+  auto promise = std::make_shared<std::promise<std::vector<net::NodeConnections>>>();
+  auto answer = promise->get_future();
+  context_.pool.Health(
+      [promise](const std::vector<net::NodeConnections>& nodes) { promise->set_value(nodes); });
+  if (answer.wait_for(kPoolLimit) != std::future_status::ready) return;
+  const std::vector<net::NodeConnections> nodes = answer.get();
+  AddOne(out, Metric::kPoolNodes, uint64_t{nodes.size()});
+  MetricFamily& all = AddFamily(out, Metric::kPoolChannels);
+  for (const net::NodeConnections& node : nodes) {
+    AddValue(all, static_cast<double>(node.channels), {{"node", node.node.value()}});
+  }
+  MetricFamily& ready = AddFamily(out, Metric::kPoolChannelsReady);
+  for (const net::NodeConnections& node : nodes) {
+    AddValue(ready, static_cast<double>(node.ready), {{"node", node.node.value()}});
+  }
+}
+
+std::string ToText(const prometheus::Collectable& metrics) {
+  return prometheus::TextSerializer().Serialize(metrics.Collect());
+}
+
+}  // namespace engram::server

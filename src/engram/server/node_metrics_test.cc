@@ -1,0 +1,81 @@
+#include "engram/server/node_metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "engram/server/metrics.h"
+
+namespace engram::server {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class NodeMetricsTest : public testing::Test {
+ protected:
+  NodeMetricsTest() { loops_.Start(); }
+  ~NodeMetricsTest() override {
+    pool_.Close();
+    loops_.Stop();
+  }
+
+  NodeConfig config_;
+  net::EventLoopGroup loops_{2};
+  net::ConnectionPool pool_{loops_, {}};
+  NodeContext context_{config_, loops_, pool_, 1};
+  NodeMetrics metrics_{context_, WallMillis{1'500}};
+};
+
+TEST_F(NodeMetricsTest, ShowsEveryMetricOnceWithHelpAndType) {
+  std::map<std::string, int> seen;
+  for (const prometheus::MetricFamily& family : metrics_.Collect()) ++seen[family.name];
+  for (const MetricInfo& info : MetricInfos())
+    EXPECT_EQ(seen[std::string(info.name)], 1) << info.name;
+  EXPECT_EQ(seen.size(),
+            MetricInfos().size() + net::CounterNames().size() + net::GaugeNames().size());
+  const std::string text = ToText(metrics_);
+  EXPECT_THAT(text, HasSubstr("# TYPE engram_routing_hops_total counter\n"));
+  EXPECT_THAT(text, HasSubstr("# TYPE engram_wire_bytes_held gauge\n"));
+  EXPECT_THAT(text, HasSubstr("\nengram_routing_hops_total 0\n"));
+  EXPECT_THAT(text, HasSubstr("\nprocess_start_time_seconds 1.5\n"));
+}
+
+TEST_F(NodeMetricsTest, ShowsAHistogramAsPrometheusWantsIt) {
+  context_.metrics.Record(0, {.took = std::chrono::microseconds(3)});
+  context_.metrics.Record(1, {.took = std::chrono::hours(1)});
+  const std::string text = ToText(metrics_);
+  const std::string name = "engram_routing_request_duration_seconds";
+  EXPECT_THAT(text, HasSubstr(name + "_count{strategy=\"local\",outcome=\"ok\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr(name + "_bucket{strategy=\"local\",outcome=\"ok\",le=\"4e-06\"} 1"));
+  EXPECT_THAT(text, HasSubstr(name + "_bucket{strategy=\"local\",outcome=\"ok\",le=\"+Inf\"} 2"));
+  EXPECT_THAT(text, Not(HasSubstr("outcome=\"overloaded\"")));
+}
+
+TEST_F(NodeMetricsTest, CountsAsShedWhatThisNodeRefusedItself) {
+  using routing::Strategy;
+  context_.metrics.Record(0, {.strategy = Strategy::kLocal, .outcome = ErrorCode::kOverloaded});
+  context_.metrics.Record(0, {.strategy = Strategy::kPrimary, .outcome = ErrorCode::kOverloaded});
+  context_.metrics.RecordPeer(1, ErrorCode::kOverloaded);
+  EXPECT_THAT(ToText(metrics_), HasSubstr("\nengram_overload_sheds_total 2\n"));
+}
+
+TEST_F(NodeMetricsTest, ShowsTheTable) {
+  const placement::Assignment assignment{SpaceId("s"), NodeId("n"), {}, {{1, NodeId("n")}, 1}};
+  context_.table.Apply(std::span(&assignment, 1));
+  EXPECT_THAT(ToText(metrics_), HasSubstr("\nengram_routing_table_spaces 1\n"));
+}
+
+TEST_F(NodeMetricsTest, ShowsThePoolByNode) {
+  loops_.at(0).Post([this] { pool_.Get(0, NodeId("other"), "127.0.0.1:1"); });
+  std::string text = ToText(metrics_);
+  while (text.find("engram_pool_channels{node=\"other\"} ") == std::string::npos) {
+    text = ToText(metrics_);
+  }
+  EXPECT_THAT(text, HasSubstr("\nengram_pool_nodes 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nengram_pool_channels_ready{node=\"other\"} 0\n"));
+}
+
+}  // namespace
+}  // namespace engram::server
