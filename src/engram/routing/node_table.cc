@@ -18,7 +18,8 @@ NodeIndex NodeTable::Intern(const NodeId& node) {
   if (chunk.load(std::memory_order_relaxed) == nullptr) {
     chunk.store(new Chunk, std::memory_order_release);
   }
-  (*chunk.load(std::memory_order_relaxed))[next % kChunk] = std::make_unique<NodeState>(node);
+  (*chunk.load(std::memory_order_relaxed))[next % kChunk] =
+      std::make_unique<NodeState>(node, options_);
   by_id_.emplace(node.value(), NodeIndex(next));
   size_.store(next + 1, std::memory_order_release);
   return NodeIndex(next);

@@ -19,7 +19,11 @@
 #include "engram/base/string_hash.h"
 #include "engram/base/strong_id.h"
 #include "engram/base/version.h"
+#include "engram/routing/circuit_breaker.h"
+#include "engram/routing/latency_quantile.h"
 #include "engram/routing/node_index.h"
+#include "engram/routing/peak_ewma.h"
+#include "engram/routing/retry_budget.h"
 #include "engram/routing/route.h"
 
 namespace engram::routing {
@@ -30,13 +34,36 @@ enum class Liveness : uint8_t { kAlive, kSuspect, kDead, kLeft };
 // How far a node is from this one; nearer is smaller (SPEC R3).
 enum class Distance : uint8_t { kSelf, kSameRack, kSameZone, kElsewhere };
 
+// Of every node alike.
+struct NodeOptions {
+  BreakerOptions breaker;
+  RetryBudgetOptions budget;
+  PeakEwmaOptions latency;
+};
+
 // One node, as this one sees it. Each part is thread-safe by itself.
 struct NodeState {
-  explicit NodeState(NodeId node) : id(std::move(node)) {}
+  NodeState(NodeId node, const NodeOptions& options)
+      : id(std::move(node)),
+        reads(options.breaker),
+        writes(options.breaker),
+        budget(options.budget),
+        latency(options.latency) {}
 
   const NodeId id;
   std::atomic<Liveness> liveness{Liveness::kAlive};
   std::atomic<Distance> distance{Distance::kElsewhere};
+  // Until when the node has asked to be left alone (SPEC R7), in nanoseconds of the steady clock.
+  std::atomic<int64_t> push_back_until{0};
+  // Judged apart (SPEC R9): a node whose disk is full still answers reads.
+  CircuitBreaker reads;
+  CircuitBreaker writes;
+
+  // Written by every call, and so kept off the cache lines of the above, which every decision
+  // reads.
+  alignas(64) RetryBudget budget;
+  PeakEwma latency;
+  LatencyQuantile quantile;
 };
 
 class NodeTable {
@@ -44,7 +71,7 @@ class NodeTable {
   // More nodes than this in the life of a process abort it.
   static constexpr size_t kNodesMax = size_t{1} << 16;
 
-  NodeTable() = default;
+  explicit NodeTable(const NodeOptions& options = {}) : options_(options) {}
   ~NodeTable();
   NodeTable(const NodeTable&) = delete;
   NodeTable& operator=(const NodeTable&) = delete;
@@ -64,6 +91,7 @@ class NodeTable {
   static constexpr size_t kChunk = 64;
   using Chunk = std::array<std::unique_ptr<NodeState>, kChunk>;
 
+  const NodeOptions options_;
   std::atomic<size_t> size_{0};
   std::array<std::atomic<Chunk*>, kNodesMax / kChunk> chunks_{};
   mutable Mutex mutex_;
