@@ -9,9 +9,6 @@
 namespace engram::memory {
 namespace {
 
-// Ranked beyond the limit, to fill in for what is forgotten between ranking and reading.
-constexpr size_t kSpareHits = 8;
-
 CommitQueueOptions QueueOptions(const EngineOptions& options) {
   return {
       .sync = options.durability == Durability::kFsync ? storage::Sync::kYes : storage::Sync::kNo,
@@ -119,8 +116,7 @@ absl::StatusOr<RecallResult> EngineImpl::Recall(const RecallQuery& query) const 
   if (!valid.ok()) return valid;
   if (space->NeedsCare(options_.exact_vectors_max)) keeper_.Visit(space);
 
-  RankingQuery ranking(query);
-  ranking.limit += kSpareHits;
+  const RankingQuery ranking(query);
   std::vector<RankedMemory> ranked;
   space->Read([&](const SpaceIndex& index) { ranked = Rank(index, ranking); });
   return ReadHits(query, std::move(ranked));

@@ -44,15 +44,20 @@ inline constexpr size_t kFanOut = 32;  // the strongest links of one memory
 inline constexpr double kLinkGain = 1.6;
 inline constexpr double kBelowSource = 0.95;
 
+// Ranked beyond the limit, to fill in for what is forgotten between ranking and reading.
+inline constexpr size_t kSpareHits = 8;
+
 // A recall, taken apart. Refers to the query it was made from.
 struct RankingQuery {
   AnalyzedText text;
   std::span<const float> embedding;
   Filter filter;
   double min_confidence;  // of memory and match together
-  size_t limit;
+  size_t limit;           // spare ones included
 
   explicit RankingQuery(const RecallQuery& query);
+  int ways() const;
+  size_t CandidatesWanted() const;  // of each way
 };
 
 struct RankedMemory {

@@ -1,7 +1,8 @@
 #include "engram/memory/text_index.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "engram/memory/term_weights.h"
 
 namespace engram::memory {
 namespace {
@@ -45,35 +46,36 @@ std::span<const uint32_t> TextIndex::TermsOf(Ordinal document) const {
   return std::span(forward_).subspan(begin, forward_end_[document] - begin);
 }
 
-double TextIndex::Idf(uint32_t documents_with_term) const {
-  const auto all = static_cast<double>(alive_documents_);
-  const auto with = static_cast<double>(documents_with_term);
-  return std::log(1 + (all - with + 0.5) / (with + 0.5));
+const TextIndex::Term* TextIndex::Find(std::string_view term) const {
+  auto found = vocabulary_.find(term);
+  return found == vocabulary_.end() ? nullptr : &terms_[found->second];
 }
 
-TextIndex::Query TextIndex::Prepare(const AnalyzedText& text) const {
-  Query query;
+TextStatistics TextIndex::StatisticsOf(const AnalyzedText& text) const {
+  TextStatistics statistics{alive_documents_, alive_words_, {}};
   for (const TermCount& counted : text.terms) {
-    auto found = vocabulary_.find(counted.term);
-    const uint32_t alive = found == vocabulary_.end() ? 0 : terms_[found->second].alive;
-    const double idf = Idf(alive);
-    if (alive > 0) {
-      query.terms.push_back({found->second, idf, &counted.term});
-    } else {
-      query.idf_sum += idf;
-    }
+    const Term* term = Find(counted.term);
+    statistics.with_term.push_back(term == nullptr ? 0 : term->alive);
   }
-  std::stable_sort(query.terms.begin(), query.terms.end(),
-                   [](const QueryTerm& a, const QueryTerm& b) { return a.idf > b.idf; });
-  // In the order in which Matches() gives them: who has every term covers exactly the whole.
-  for (const QueryTerm& term : query.terms) query.idf_sum += term.idf;
+  return statistics;
+}
+
+TextIndex::Query TextIndex::Prepare(const AnalyzedText& text,
+                                    const TextStatistics& statistics) const {
+  const TermWeights weights = Weigh(statistics);
+  Query query{{}, weights.idf_sum, weights.average_length};
+  for (const TermWeight& weight : weights.known) {
+    const Term* term = Find(text.terms[weight.position].term);
+    if (term == nullptr) continue;  // only other spaces have it
+    query.terms.push_back(
+        {static_cast<uint32_t>(term - terms_.data()), weight.idf, weight.position});
+  }
   return query;
 }
 
 void TextIndex::Accumulate(const Query& query, std::vector<float>& scores) const {
-  const double average = static_cast<double>(alive_words_) / static_cast<double>(alive_documents_);
   const auto norm_base = static_cast<float>(kK1 * (1 - kB));
-  const auto norm_per_word = static_cast<float>(kK1 * kB / average);
+  const auto norm_per_word = static_cast<float>(kK1 * kB / query.average_length);
   for (const QueryTerm& asked : query.terms) {
     const auto weight = static_cast<float>(asked.idf * (kK1 + 1));
     for (const Posting& posting : terms_[asked.term].postings) {

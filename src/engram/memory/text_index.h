@@ -15,13 +15,14 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engram/base/string_hash.h"
 #include "engram/memory/analyzer.h"
 #include "engram/memory/document_table.h"
 #include "engram/memory/top_k.h"
+#include "engram/memory/types.h"
 
 namespace engram::memory {
 
@@ -31,11 +32,12 @@ class TextIndex {
   struct QueryTerm {
     uint32_t term = 0;
     double idf = 0;
-    const std::string* text = nullptr;  // in the AnalyzedText it was made from
+    size_t position = 0;  // in the AnalyzedText it was made from
   };
   struct Query {
     std::vector<QueryTerm> terms;
     double idf_sum = 0;  // of all terms of the query, known or not
+    double average_length = 0;
   };
 
   // REQUIRES: ordinals come in ascending order, none left out.
@@ -43,8 +45,11 @@ class TextIndex {
   // REQUIRES: added before and not removed.
   void Remove(Ordinal document);
 
-  // `text` must outlive the result.
-  Query Prepare(const AnalyzedText& text) const;
+  TextStatistics StatisticsOf(const AnalyzedText& text) const;
+  // By this space's own statistics.
+  Query Prepare(const AnalyzedText& text) const { return Prepare(text, StatisticsOf(text)); }
+  // By those of all that is searched. REQUIRES: they are of `text` and this space is in them.
+  Query Prepare(const AnalyzedText& text, const TextStatistics& statistics) const;
   // The best `k` documents that have a term and pass, best first.
   std::vector<ScoredDocument> Search(const Query& query, const DocumentTable& documents,
                                      const Filter& filter, size_t k) const;
@@ -61,7 +66,8 @@ class TextIndex {
     uint32_t alive = 0;
   };
 
-  double Idf(uint32_t documents_with_term) const;
+  // Null if no document ever had it.
+  const Term* Find(std::string_view term) const;
   std::span<const uint32_t> TermsOf(Ordinal document) const;
   void Accumulate(const Query& query, std::vector<float>& scores) const;
 

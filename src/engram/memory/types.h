@@ -120,6 +120,14 @@ struct RecallQuery {
   double min_confidence = 0.0;                  // of RecallHit::confidence
 };
 
+// What BM25 must know of the documents that are searched (text_index.h): living ones only.
+struct TextStatistics {
+  uint64_t documents = 0;
+  uint64_t words = 0;               // of all documents together
+  std::vector<uint64_t> with_term;  // documents that have it, for each term of the analysed query
+  friend bool operator==(const TextStatistics&, const TextStatistics&) = default;
+};
+
 // Ranks count from 1; 0: not found that way.
 struct Why {
   double text_score = 0;  // BM25
