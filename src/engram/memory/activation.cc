@@ -8,6 +8,9 @@
 namespace engram::memory {
 namespace {
 
+// Sums of the same numbers in another order differ by less.
+constexpr double kRoundingSlack = 1 - 1e-9;
+
 // The strongest links, ties by target id; all of them if they are few.
 std::vector<OutLink> Strongest(std::span<const OutLink> links, const DocumentTable& documents) {
   std::vector<OutLink> chosen(links.begin(), links.end());
@@ -66,6 +69,38 @@ Arrivals Spread(const std::vector<Seed>& seeds, const LinkTable& links,
     wave = InOrder(std::move(next), documents);
   }
   return arrivals;
+}
+
+LinksTaken LinksWithin(const std::vector<Seed>& seeds, const LinkTable& links,
+                       const DocumentTable& documents) {
+  LinksTaken taken;
+  absl::flat_hash_map<IdNumber, double> most;  // that a memory may pass on
+  absl::flat_hash_map<IdNumber, double> arrived;
+  std::vector<IdNumber> wave;
+  for (const Seed& seed : seeds) {
+    most[seed.id] = seed.activation;
+    wave.push_back(seed.id);
+  }
+  for (int hop = 0; hop < kHops; ++hop) {
+    for (IdNumber from : wave) {
+      std::vector<OutLink>& chosen = taken[from];
+      chosen.clear();
+      for (const OutLink& link : Strongest(links.From(from), documents)) {
+        const double contribution = most[from] * link.weight * kDecay;
+        if (link.to == from || contribution < kThreshold * kRoundingSlack) continue;
+        chosen.push_back(link);
+        arrived[link.to] += contribution;
+      }
+    }
+    wave.clear();
+    for (const auto& [id, sum] : arrived) {
+      double& bound = most[id];
+      if (std::min(sum, 1.0) <= bound) continue;
+      bound = std::min(sum, 1.0);
+      wave.push_back(id);
+    }
+  }
+  return taken;
 }
 
 }  // namespace engram::memory

@@ -32,4 +32,11 @@ using Arrivals = absl::flat_hash_map<IdNumber, Arrival>;
 Arrivals Spread(const std::vector<Seed>& seeds, const LinkTable& links,
                 const DocumentTable& documents);
 
+// Every link that Spread may take from some of `seeds`, when none of them is more active than given
+// here: enough for somebody else to spread from the seeds that turn out to be the right ones. By
+// the memory that they lead from.
+using LinksTaken = absl::flat_hash_map<IdNumber, std::vector<OutLink>>;
+LinksTaken LinksWithin(const std::vector<Seed>& seeds, const LinkTable& links,
+                       const DocumentTable& documents);
+
 }  // namespace engram::memory

@@ -16,10 +16,12 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "engram/memory/findings.h"
 #include "engram/memory/types.h"
 
 namespace engram::memory {
@@ -49,6 +51,11 @@ struct EngineOptions {
   absl::AnyInvocable<WallMillis() const> wall_clock;
 };
 
+struct FindOptions {
+  const TextStatistics* statistics = nullptr;  // null: those of the spaces given
+  size_t bytes_max = 1u << 20;                 // of the memories that are read with the search
+};
+
 class Engine {
  public:
   using Done = absl::AnyInvocable<void(absl::StatusOr<WriteResult>)>;
@@ -70,6 +77,19 @@ class Engine {
   virtual absl::StatusOr<std::shared_ptr<const std::string>> GetEncoded(
       const SpaceId& space, const MemoryId& id) const = 0;
   virtual absl::StatusOr<RecallResult> Recall(const RecallQuery& query) const = 0;
+
+  // --- this node's part in a recall over several spaces (merge.h); query.space is not read. CPU-
+  // bound like Recall(). Each space is there once; one that is not held here, or takes no such
+  // embedding, says so by its own status.
+
+  // What the text of the query is weighed by, in the order of `spaces`.
+  virtual std::vector<absl::StatusOr<TextStatistics>> Survey(std::span<const SpaceId> spaces,
+                                                             const RecallQuery& query) const = 0;
+  virtual absl::StatusOr<Findings> Find(std::span<const SpaceId> spaces, const RecallQuery& query,
+                                        const FindOptions& options) const = 0;
+  // One that Find() found and did not read; nullopt if it is not what the query asks for any more.
+  virtual absl::StatusOr<std::optional<Memory>> ReadFound(const SpaceId& space, const MemoryId& id,
+                                                          const RecallQuery& query) const = 0;
 
   virtual std::optional<SpaceSummary> FindSpace(std::string_view space) const = 0;
   // By name.

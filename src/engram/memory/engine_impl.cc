@@ -109,16 +109,11 @@ absl::StatusOr<std::shared_ptr<const std::string>> EngineImpl::GetEncoded(
 absl::StatusOr<RecallResult> EngineImpl::Recall(const RecallQuery& query) const {
   absl::Status valid = ValidateRecall(query);
   if (!valid.ok()) return valid;
-  std::shared_ptr<SpaceState> space = spaces_.Find(query.space.view());
-  if (space == nullptr) return NoSuchSpace(query.space);
-  valid = CheckDimension(query.embedding.size(), space->record().dimension, query.space);
-  if (valid.ok()) valid = space->EnsureLoaded(*database_);
-  if (!valid.ok()) return valid;
-  if (space->NeedsCare(options_.exact_vectors_max)) keeper_.Visit(space);
-
+  auto space = Searchable(query.space, query.embedding.size());
+  if (!space.ok()) return space.status();
   const RankingQuery ranking(query);
   std::vector<RankedMemory> ranked;
-  space->Read([&](const SpaceIndex& index) { ranked = Rank(index, ranking); });
+  (*space)->Read([&](const SpaceIndex& index) { ranked = Rank(index, ranking); });
   return ReadHits(query, std::move(ranked));
 }
 

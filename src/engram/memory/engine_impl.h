@@ -30,6 +30,12 @@ class EngineImpl final : public Engine {
   absl::StatusOr<std::shared_ptr<const std::string>> GetEncoded(const SpaceId& space,
                                                                 const MemoryId& id) const override;
   absl::StatusOr<RecallResult> Recall(const RecallQuery& query) const override;
+  std::vector<absl::StatusOr<TextStatistics>> Survey(std::span<const SpaceId> spaces,
+                                                     const RecallQuery& query) const override;
+  absl::StatusOr<Findings> Find(std::span<const SpaceId> spaces, const RecallQuery& query,
+                                const FindOptions& options) const override;
+  absl::StatusOr<std::optional<Memory>> ReadFound(const SpaceId& space, const MemoryId& id,
+                                                  const RecallQuery& query) const override;
   std::optional<SpaceSummary> FindSpace(std::string_view space) const override;
   std::vector<SpaceSummary> ListSpaces() const override;
   bool BackgroundIdle() const override { return keeper_.Idle(); }
@@ -38,6 +44,10 @@ class EngineImpl final : public Engine {
   RequestWindow Window() const { return {options_.wall_clock(), options_.request_id_ttl}; }
   void Submit(WriteOperation operation, Done done, size_t bytes);
   void Committed(const CommitGroup& group);
+  // A space whose index is loaded and takes an embedding of so many numbers.
+  absl::StatusOr<std::shared_ptr<SpaceState>> Searchable(const SpaceId& id, size_t dimension) const;
+  [[nodiscard]] absl::Status Read(const RecallQuery& query, size_t bytes_max,
+                                  Findings& findings) const;
   absl::StatusOr<RecallResult> ReadHits(const RecallQuery& query,
                                         std::vector<RankedMemory> ranked) const;
 

@@ -185,6 +185,10 @@ Status ValidateLink(const LinkCommand& command, const RequestWindow& window) {
 
 Status ValidateRecall(const RecallQuery& query) {
   ENGRAM_CHECK_FIELD(CheckSpaceName("space", query.space.view()));
+  return ValidateQuestion(query);
+}
+
+Status ValidateQuestion(const RecallQuery& query) {
   if (query.text.empty() && query.embedding.empty()) {
     return InvalidArgument("query", "query and embedding are both empty: give one of them");
   }

@@ -21,6 +21,8 @@ struct RequestWindow {
                                           const RequestWindow& window);
 [[nodiscard]] absl::Status ValidateLink(const LinkCommand& command, const RequestWindow& window);
 [[nodiscard]] absl::Status ValidateRecall(const RecallQuery& query);
+// The same but for the space, which is not one: for recalls over several.
+[[nodiscard]] absl::Status ValidateQuestion(const RecallQuery& query);
 
 // For embeddings that must fit a space of a fixed dimension (0: not fixed yet).
 [[nodiscard]] absl::Status CheckDimension(size_t numbers, uint32_t dimension, const SpaceId& space);
