@@ -20,7 +20,7 @@ NodeContext::NodeContext(const NodeConfig& c, net::EventLoopGroup& l, net::Conne
     : config(c), self(c.node_id), loops(l), pool(p), ring(IdsOf(c.peers)), metrics(l.size()) {
   for (const PeerConfig& peer : c.peers) addresses_[peer.id.value()] = peer.address;
   for (size_t i = 0; i < l.size(); ++i)
-    states_.push_back({&l.at(i), i, std::mt19937_64(seed + i), {}});
+    states_.push_back({&l.at(i), i, std::mt19937_64(seed + i), {}, {}});
 }
 
 LoopState& NodeContext::StateOf(const net::EventLoop& loop) {

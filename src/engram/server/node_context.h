@@ -13,6 +13,7 @@
 #include "engram/routing/routing_table.h"
 #include "engram/server/config.h"
 #include "engram/server/metrics.h"
+#include "engram/server/routing_log.h"
 
 namespace engram::server {
 
@@ -22,6 +23,7 @@ struct LoopState {
   size_t index;
   std::mt19937_64 random;
   SpaceId forwarded;  // the space of the last request that was passed on
+  RoutingLog log;
 };
 
 struct NodeContext {

@@ -50,27 +50,33 @@ bool RoutedByOlder(const ServerCall& call, const Version& known) {
   return known > FromProto(proto);
 }
 
-void Answer(const NodeContext& context, const SpaceId& space, ServerCall& call,
+void Reply(NodeContext& context, ServerCall& call, absl::StatusOr<std::string> reply) {
+  context.metrics.RecordPeer(context.StateOf(call.loop()).index, CodeOf(reply.status()));
+  call.Reply(std::move(reply));
+}
+
+void Answer(NodeContext& context, const SpaceId& space, ServerCall& call,
             absl::StatusOr<std::string> reply) {
   call.AddTrailer(kMdServedBy, context.self.view(), net::Recurrence::kRepeated);
   std::optional<placement::Assignment> known = context.table.FindAssignment(space.view());
   if (known.has_value() && RoutedByOlder(call, known->version)) {
     call.AddTrailer(kMdAssignment, ToProto(*known).SerializeAsString());
   }
-  call.Reply(std::move(reply));
+  Reply(context, call, std::move(reply));
 }
 
 void Handle(routing::Operation op, NodeContext& context, LocalService& local, ServerCall call,
             std::string body) {
-  if (absl::Status status = CheckCluster(context, call); !status.ok()) return call.Reply(status);
+  if (absl::Status status = CheckCluster(context, call); !status.ok())
+    return Reply(context, call, status);
   SpaceId space(call.metadata().Find(kMdSpace).value_or(""));
   auto identity = IdentityFrom(call.metadata(), routing::IsWrite(op));
-  if (!identity.ok()) return call.Reply(identity.status());
+  if (!identity.ok()) return Reply(context, call, identity.status());
   std::optional<placement::Assignment> known = context.table.FindAssignment(space.view());
   Ownership ownership = CheckOwnership(op, known ? &*known : nullptr,
                                        context.ring.FirstHolder(space.view()), context.self);
-  if (ownership == Ownership::kWrongNode) return call.Reply(WrongNode(context, *known));
-  if (ownership == Ownership::kNotHere) return call.Reply(NotHere(context, space));
+  if (ownership == Ownership::kWrongNode) return Reply(context, call, WrongNode(context, *known));
+  if (ownership == Ownership::kNotHere) return Reply(context, call, NotHere(context, space));
   LocalRequest request{
       op, space, std::move(body), *identity,
       ownership == Ownership::kCreate ? memory::CreateSpace::kYes : memory::CreateSpace::kNo};

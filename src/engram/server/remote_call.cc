@@ -13,6 +13,7 @@
 #include "engram/server/convert.h"
 #include "engram/server/metadata_names.h"
 #include "engram/server/operations.h"
+#include "engram/server/routed_sample.h"
 
 namespace engram::server {
 
@@ -52,11 +53,12 @@ Router::RemoteCall::RemoteCall(NodeContext& context, LoopState& loop, RoutedRequ
     : context_(context),
       loop_(loop),
       request_(std::move(request)),
+      strategy_(decision.strategy),
       plan_(request_.op, request_.space, std::move(decision), request_.deadline, options,
             loop.random),
       done_(std::move(done)) {}
 
-void Router::RemoteCall::Start() { Do(plan_.Start(Now())); }
+void Router::RemoteCall::Start() { Do(plan_.Start(started_)); }
 
 void Router::RemoteCall::Cancel() {
   if (finished_) return;
@@ -104,6 +106,7 @@ void Router::RemoteCall::OnResult(net::CallResult result) {
 
 void Router::RemoteCall::Finish(const absl::Status& status) {
   finished_ = true;
+  Account(status);
   RoutedReply reply;
   if (status.ok()) {
     reply.message = std::move(last_.message);
@@ -116,6 +119,17 @@ void Router::RemoteCall::Finish(const absl::Status& status) {
   reply.degraded = last_.trailing.Find(kMdDegraded).has_value();
   reply.attempts = plan_.TakeAttempts();
   std::exchange(done_, nullptr)(std::move(reply));
+}
+
+// For those who run the node.
+void Router::RemoteCall::Account(const absl::Status& status) {
+  const TimePoint now = Now();
+  RoutedSample sample{
+      .strategy = strategy_, .outcome = CodeOf(status), .took = now - started_, .stale = learned_};
+  RetryReasons reasons;
+  CountAttempts(plan_.attempts(), reasons, sample);
+  context_.metrics.Record(loop_.index, sample);
+  loop_.log.Attempts(request_.space, plan_.attempts(), now);
 }
 
 net::CallOptions Router::RemoteCall::OptionsFor(const CallPlan::Send& send) const {
@@ -156,6 +170,7 @@ void Router::RemoteCall::MergeAssignment(const net::CallResult& result) {
   }
   if (!learned.has_value() || learned->space != request_.space) return;
   if (context_.table.Apply(std::span(&*learned, 1)) > 0) {
+    learned_ = true;
     spdlog::debug("learned that space '{}' is with node {}", learned->space.value(),
                   learned->primary.value());
   }

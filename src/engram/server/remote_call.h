@@ -33,15 +33,19 @@ class Router::RemoteCall : public std::enable_shared_from_this<Router::RemoteCal
   net::CallOptions OptionsFor(const routing::CallPlan::Send& send) const;
   net::Recurrence RecurrenceOfSpace() const;
   void MergeAssignment(const net::CallResult& result);
+  void Account(const absl::Status& status);
 
   NodeContext& context_;
   LoopState& loop_;
   RoutedRequest request_;
+  const routing::Strategy strategy_;
   routing::CallPlan plan_;
   Done done_;
   net::CallResult last_;
   net::Channel::CallHandle sent_;
   std::optional<net::EventLoop::Timer> timer_;
+  const TimePoint started_ = Now();
+  bool learned_ = false;  // a newer assignment
   bool finished_ = false;
 };
 

@@ -42,16 +42,20 @@ void Router::ServeHere(LoopState& loop, RoutedRequest request, bool create, Done
   LocalRequest local{request.op, std::move(request.space), std::move(request.body),
                      request.identity,
                      create ? memory::CreateSpace::kYes : memory::CreateSpace::kNo};
-  local_.Serve(
-      *loop.loop, std::move(local),
-      [this, started, done = std::move(done)](absl::StatusOr<std::string> message) mutable {
-        RoutedReply reply;
-        reply.served_by = context_.self;
-        reply.attempts.push_back({context_.self, message.ok() ? "ok" : "failed", "local",
-                                  message.status(), Now() - started});
-        reply.message = std::move(message);
-        done(std::move(reply));
-      });
+  local_.Serve(*loop.loop, std::move(local),
+               [this, loop_index = loop.index, started,
+                done = std::move(done)](absl::StatusOr<std::string> message) mutable {
+                 const Duration took = Now() - started;
+                 context_.metrics.Record(loop_index, {.strategy = Strategy::kLocal,
+                                                      .outcome = CodeOf(message.status()),
+                                                      .took = took});
+                 RoutedReply reply;
+                 reply.served_by = context_.self;
+                 reply.attempts.push_back({context_.self, message.ok() ? "ok" : "failed", "local",
+                                           message.status(), took});
+                 reply.message = std::move(message);
+                 done(std::move(reply));
+               });
 }
 
 }  // namespace engram::server

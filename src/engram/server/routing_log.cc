@@ -1,0 +1,53 @@
+#include "engram/server/routing_log.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "engram/base/error.h"
+
+namespace engram::server {
+
+std::optional<uint64_t> LogLimiter::Admit(RoutingEvent event, std::string_view node,
+                                          TimePoint now) {
+  std::string key(1, static_cast<char>(event));
+  key += node;
+  auto [it, is_new] = states_.try_emplace(std::move(key), State{now});
+  State& state = it->second;
+  if (!is_new && now - state.logged < kInterval) {
+    ++state.left_out;
+    return std::nullopt;
+  }
+  state.logged = now;
+  return std::exchange(state.left_out, 0);
+}
+
+void RoutingLog::Attempts(const SpaceId& space, std::span<const routing::AttemptRecord> attempts,
+                          TimePoint now) {
+  for (size_t i = 1; i < attempts.size(); ++i) {
+    const routing::AttemptRecord& before = attempts[i - 1];
+    if (before.outcome == "redirect") {
+      Redirect(space, before.node, attempts[i].node, now);
+    } else if (before.node != attempts[i].node) {
+      Fallback(space, before, attempts[i].node, now);
+    }
+  }
+}
+
+void RoutingLog::Fallback(const SpaceId& space, const routing::AttemptRecord& failed,
+                          const NodeId& to, TimePoint now) {
+  const auto left_out = limiter_.Admit(RoutingEvent::kFallback, failed.node.view(), now);
+  if (!left_out.has_value()) return;
+  spdlog::warn("event=fallback node={} to={} space={} error={} left_out={}", failed.node.value(),
+               to.value(), space.value(), InfoOf(CodeOf(failed.error)).name, *left_out);
+}
+
+void RoutingLog::Redirect(const SpaceId& space, const NodeId& from, const NodeId& to,
+                          TimePoint now) {
+  const auto left_out = limiter_.Admit(RoutingEvent::kRedirect, from.view(), now);
+  if (!left_out.has_value()) return;
+  spdlog::info("event=redirect node={} to={} space={} left_out={}", from.value(), to.value(),
+               space.value(), *left_out);
+}
+
+}  // namespace engram::server

@@ -1,0 +1,54 @@
+// Log lines about what routing had to do about other nodes (SPEC R16): fallbacks and redirects, as
+// key=value, at most one a second for each kind and node; the next one says how many were left out.
+//
+// Belongs to one loop: an outage under load must not make the loops wait for each other, so each
+// has its own limit.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "engram/base/time.h"
+#include "engram/routing/call_plan.h"
+
+namespace engram::server {
+
+// What is told apart, beside the node.
+enum class RoutingEvent : uint8_t { kFallback, kRedirect, kBreaker };
+
+// Pure. Its memory is bounded by the number of nodes that requests were sent to.
+class LogLimiter {
+ public:
+  static constexpr Duration kInterval = std::chrono::seconds(1);
+
+  // Whether to log this one: how many of the same were left out since the last that was logged, or
+  // nothing if this is to be left out, too.
+  std::optional<uint64_t> Admit(RoutingEvent event, std::string_view node, TimePoint now);
+
+ private:
+  struct State {
+    TimePoint logged;
+    uint64_t left_out = 0;
+  };
+  absl::flat_hash_map<std::string, State> states_;
+};
+
+class RoutingLog {
+ public:
+  // What came of one request, in order.
+  void Attempts(const SpaceId& space, std::span<const routing::AttemptRecord> attempts,
+                TimePoint now);
+
+ private:
+  void Fallback(const SpaceId& space, const routing::AttemptRecord& failed, const NodeId& to,
+                TimePoint now);
+  void Redirect(const SpaceId& space, const NodeId& from, const NodeId& to, TimePoint now);
+
+  LogLimiter limiter_;
+};
+
+}  // namespace engram::server

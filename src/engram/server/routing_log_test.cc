@@ -1,0 +1,112 @@
+#include "engram/server/routing_log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <sstream>
+#include <vector>
+
+#include "engram/base/error.h"
+
+namespace engram::server {
+namespace {
+
+using routing::AttemptRecord;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr TimePoint kStart{seconds(100)};
+
+TEST(LogLimiter, LetsTheFirstThroughAndThenOneASecond) {
+  LogLimiter limiter;
+  EXPECT_EQ(limiter.Admit(RoutingEvent::kFallback, "a", kStart), 0u);
+  EXPECT_EQ(limiter.Admit(RoutingEvent::kFallback, "a", kStart), std::nullopt);
+  EXPECT_EQ(limiter.Admit(RoutingEvent::kFallback, "a", kStart + milliseconds(999)), std::nullopt);
+  EXPECT_EQ(limiter.Admit(RoutingEvent::kFallback, "a", kStart + seconds(1)), 2u);
+  EXPECT_EQ(limiter.Admit(RoutingEvent::kFallback, "a", kStart + milliseconds(1'999)),
+            std::nullopt);
+  EXPECT_EQ(limiter.Admit(RoutingEvent::kFallback, "a", kStart + seconds(9)), 1u);
+  EXPECT_EQ(limiter.Admit(RoutingEvent::kFallback, "a", kStart + seconds(10)), 0u);
+}
+
+TEST(LogLimiter, TellsKindsAndNodesApart) {
+  LogLimiter limiter;
+  EXPECT_TRUE(limiter.Admit(RoutingEvent::kFallback, "a", kStart).has_value());
+  EXPECT_TRUE(limiter.Admit(RoutingEvent::kRedirect, "a", kStart).has_value());
+  EXPECT_TRUE(limiter.Admit(RoutingEvent::kFallback, "b", kStart).has_value());
+}
+
+TEST(LogLimiter, AThousandASecondMakeOneLineASecond) {
+  LogLimiter limiter;
+  int lines = 0;
+  uint64_t told = 0;
+  for (int ms = 0; ms < 10'000; ++ms) {
+    if (auto left_out = limiter.Admit(RoutingEvent::kRedirect, "a", kStart + milliseconds(ms))) {
+      ++lines;
+      told += 1 + *left_out;
+    }
+  }
+  EXPECT_EQ(lines, 10);
+  EXPECT_EQ(told, 9'001u);
+}
+
+class RoutingLogTest : public testing::Test {
+ protected:
+  RoutingLogTest() : before_(spdlog::default_logger()) {
+    auto logger = std::make_shared<spdlog::logger>(
+        "test", std::make_shared<spdlog::sinks::ostream_sink_st>(out_));
+    logger->set_pattern("%l %v");
+    spdlog::set_default_logger(logger);
+  }
+  ~RoutingLogTest() override { spdlog::set_default_logger(before_); }
+
+  static AttemptRecord Attempt(const char* node, const char* outcome, ErrorCode error) {
+    return {NodeId(node), outcome, "", MakeError(error, "an error"), {}};
+  }
+
+  std::ostringstream out_;
+  std::shared_ptr<spdlog::logger> before_;
+  RoutingLog log_;
+};
+
+TEST_F(RoutingLogTest, ARequestThatWentStraightIsNoNews) {
+  const std::vector<AttemptRecord> attempts = {
+      {NodeId("a"), "failed", "primary", MakeError(ErrorCode::kNotFound, "no"), {}}};
+  log_.Attempts(SpaceId("notes"), attempts, kStart);
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(RoutingLogTest, NamesNodeTargetSpaceAndError) {
+  const std::vector<AttemptRecord> attempts = {
+      Attempt("a", "redirect", ErrorCode::kWrongNode),
+      Attempt("b", "failed", ErrorCode::kConnectionFailed),
+      {NodeId("c"), "ok", "fallback", absl::OkStatus(), {}}};
+  log_.Attempts(SpaceId("notes"), attempts, kStart);
+  EXPECT_EQ(out_.str(),
+            "info event=redirect node=a to=b space=notes left_out=0\n"
+            "warning event=fallback node=b to=c space=notes error=CONNECTION_FAILED left_out=0\n");
+}
+
+TEST_F(RoutingLogTest, ARepeatTryAtTheSameNodeIsNoFallback) {
+  const std::vector<AttemptRecord> attempts = {
+      Attempt("a", "failed", ErrorCode::kOverloaded),
+      {NodeId("a"), "ok", "tried again", absl::OkStatus(), {}}};
+  log_.Attempts(SpaceId("notes"), attempts, kStart);
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(RoutingLogTest, SaysHowManyWereLeftOut) {
+  const std::vector<AttemptRecord> attempts = {
+      Attempt("a", "failed", ErrorCode::kConnectionFailed),
+      {NodeId("b"), "ok", "fallback", absl::OkStatus(), {}}};
+  for (int ms : {0, 1, 2}) log_.Attempts(SpaceId("s"), attempts, kStart + milliseconds(ms));
+  out_.str("");
+  log_.Attempts(SpaceId("s"), attempts, kStart + seconds(1));
+  EXPECT_THAT(out_.str(), testing::EndsWith("left_out=2\n"));
+}
+
+}  // namespace
+}  // namespace engram::server
