@@ -99,7 +99,7 @@ TEST(RoutingMetrics, CountsWhatOtherNodesPassOnApart) {
 // Prometheus' naming rules: units in the name, counters end in _total, others do not.
 TEST(MetricNames, FollowPrometheusConventions) {
   std::set<std::string_view> seen;
-  const std::regex name("(engram|process)(_[a-z]+)+");
+  const std::regex name("(engram|process)(_[a-z0-9]+)+");
   for (const MetricInfo& info : MetricInfos()) {
     EXPECT_TRUE(seen.insert(info.name).second) << info.name;
     EXPECT_TRUE(std::regex_match(std::string(info.name), name)) << info.name;

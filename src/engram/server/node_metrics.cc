@@ -9,6 +9,7 @@
 #include <cctype>
 #include <future>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "engram/base/file.h"
@@ -156,6 +157,47 @@ void AddWire(Families& out, const net::EventLoopGroup& loops) {
   }
 }
 
+double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+using Nodes = std::vector<const routing::NodeState*>;
+
+// A value for each node that has one.
+template <class ValueOf>
+void AddByNode(Families& out, Metric metric, const Nodes& nodes, ValueOf value_of) {
+  MetricFamily& family = AddFamily(out, metric);
+  for (const routing::NodeState* node : nodes) {
+    const std::optional<double> value = value_of(*node);
+    if (value.has_value()) AddValue(family, *value, {{"node", node->id.value()}});
+  }
+}
+
+double StateValue(routing::CircuitBreaker::State state) {
+  using State = routing::CircuitBreaker::State;
+  if (state == State::kClosed) return 0;
+  return state == State::kHalfOpen ? 1 : 2;
+}
+
+template <class ValueOf>
+void AddByBreaker(Families& out, Metric metric, const Nodes& nodes, ValueOf value_of) {
+  MetricFamily& family = AddFamily(out, metric);
+  for (const routing::NodeState* node : nodes) {
+    AddValue(family, value_of(node->reads), {{"node", node->id.value()}, {"operations", "reads"}});
+    AddValue(family, value_of(node->writes),
+             {{"node", node->id.value()}, {"operations", "writes"}});
+  }
+}
+
+void AddBreakers(Families& out, const Nodes& nodes, TimePoint now) {
+  using routing::CircuitBreaker;
+  AddByBreaker(out, Metric::kBreakerState, nodes,
+               [now](const CircuitBreaker& breaker) { return StateValue(breaker.state(now)); });
+  AddByBreaker(out, Metric::kBreakerOpenings, nodes, [](const CircuitBreaker& breaker) {
+    return static_cast<double>(breaker.openings());
+  });
+  AddByBreaker(out, Metric::kBreakerProbes, nodes,
+               [](const CircuitBreaker& breaker) { return static_cast<double>(breaker.probes()); });
+}
+
 double ResidentBytes() {
   // Pages: all, resident, ...
   const std::string pages = ReadFile("/proc/self/statm").value_or("");
@@ -189,6 +231,7 @@ std::vector<MetricFamily> NodeMetrics::Collect() const {
             {"version", std::string(kVersion)}});
   AddRouting(out, context_.metrics);
   AddTable(out);
+  AddNodes(out);
   AddPool(out);
   AddWire(out, context_.loops);
   AddOne(out, Metric::kProcessResidentBytes, ResidentBytes());
@@ -205,7 +248,31 @@ void NodeMetrics::AddTable(Families& out) const {
   AddOne(out, Metric::kTableVersion, version);
   AddOne(out, Metric::kTableBytes, uint64_t{context_.table.bytes()});
   AddOne(out, Metric::kTableRefused, context_.table.refused());
-  AddOne(out, Metric::kTableAge, std::chrono::duration<double>(now - table_changed_).count());
+  AddOne(out, Metric::kTableAge, Seconds(now - table_changed_));
+}
+
+void NodeMetrics::AddNodes(Families& out) const {
+  std::vector<const routing::NodeState*> nodes;
+  for (size_t i = 0; i < context_.nodes.size(); ++i) {
+    const routing::NodeState& node = context_.nodes.Of(routing::NodeIndex(i));
+    if (node.id != context_.self) nodes.push_back(&node);
+  }
+  const TimePoint now = Now();
+  AddBreakers(out, nodes, now);
+  AddByNode(out, Metric::kNodeLatency, nodes, [now](const routing::NodeState& node) {
+    const Duration estimate = node.latency.Estimate(now);
+    return estimate > Duration::zero() ? std::optional(Seconds(estimate)) : std::nullopt;
+  });
+  AddByNode(out, Metric::kNodeLatencyP95, nodes, [](const routing::NodeState& node) {
+    const std::optional<Duration> p95 = node.quantile.P95();
+    return p95.has_value() ? std::optional(Seconds(*p95)) : std::nullopt;
+  });
+  AddByNode(out, Metric::kNodePending, nodes, [](const routing::NodeState& node) {
+    return std::optional<double>(node.latency.pending());
+  });
+  AddByNode(out, Metric::kNodeRetryBudget, nodes, [now](const routing::NodeState& node) {
+    return std::optional(node.budget.balance(now));
+  });
 }
 
 void NodeMetrics::AddPool(Families& out) const {

@@ -23,6 +23,7 @@ class NodeMetrics final : public prometheus::Collectable {
 
  private:
   void AddTable(std::vector<prometheus::MetricFamily>& out) const;
+  void AddNodes(std::vector<prometheus::MetricFamily>& out) const;
   void AddPool(std::vector<prometheus::MetricFamily>& out) const;
 
   NodeContext& context_;

@@ -67,6 +67,32 @@ TEST_F(NodeMetricsTest, ShowsTheTable) {
   EXPECT_THAT(ToText(metrics_), HasSubstr("\nengram_routing_table_spaces 1\n"));
 }
 
+TEST_F(NodeMetricsTest, ShowsTheBreakersOfOtherNodes) {
+  routing::NodeState& other = context_.nodes.Of(context_.nodes.Intern(NodeId("other")));
+  context_.nodes.Intern(context_.self);
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 5; ++i) other.reads.OnFailure(*other.reads.Admit(Now()), Now(), random);
+  const std::string text = ToText(metrics_);
+  const std::string reads = "{node=\"other\",operations=\"reads\"}";
+  const std::string writes = "{node=\"other\",operations=\"writes\"}";
+  EXPECT_THAT(text, HasSubstr("\nengram_node_breaker_state" + reads + " 2\n"));
+  EXPECT_THAT(text, HasSubstr("\nengram_node_breaker_openings_total" + reads + " 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nengram_node_breaker_state" + writes + " 0\n"));
+  EXPECT_THAT(text, Not(HasSubstr("{node=\"" + context_.self.value() + "\",operations")));
+}
+
+TEST_F(NodeMetricsTest, ShowsHowLongNodesTakeOnceTheyHaveAnswered) {
+  routing::NodeState& other = context_.nodes.Of(context_.nodes.Intern(NodeId("other")));
+  EXPECT_THAT(ToText(metrics_), Not(HasSubstr("\nengram_node_latency_seconds{")));
+  other.latency.Begin();
+  other.latency.Begin();
+  other.latency.End(std::chrono::seconds(2), Now());
+  const std::string text = ToText(metrics_);
+  EXPECT_THAT(text, HasSubstr("\nengram_node_latency_seconds{node=\"other\"} "));
+  EXPECT_THAT(text, HasSubstr("\nengram_node_pending_requests{node=\"other\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nengram_node_retry_budget{node=\"other\"} "));
+}
+
 TEST_F(NodeMetricsTest, ShowsThePoolByNode) {
   loops_.at(0).Post([this] { pool_.Get(0, NodeId("other"), "127.0.0.1:1"); });
   std::string text = ToText(metrics_);
