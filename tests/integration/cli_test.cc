@@ -69,6 +69,48 @@ TEST_F(Cli, StoreGetRecallForgetHaveTheirDocumentedShapes) {
   EXPECT_EQ(shared_cluster->Cli(0, {"get", "--space", "shapes", "tea"}).exit_code, 1);
 }
 
+TEST_F(Cli, AnyRequestExplainsItsRoute) {
+  const std::string space = shared_cluster->SpaceOn(2, "explained");
+  const std::vector<std::vector<std::string>> requests = {
+      {"store", "--space", space, "--id", "tea", "tea is at four"},
+      {"store", "--space", space, "--id", "cup", "a cup"},
+      {"get", "--space", space, "tea"},
+      {"link", "--space", space, "tea", "cup"},
+      {"recall", "--space", space, "tea"},
+      {"forget", "--space", space, "tea"}};
+  for (std::vector<std::string> request : requests) {
+    request.emplace_back("--explain");
+    Json route = RunJson(0, request)["route"];
+    ASSERT_EQ(route.size(), 1u) << request[0];
+    ExpectKeys(route[0], {"node", "outcome", "reason", "ms"});
+    EXPECT_EQ(route[0]["node"], "node-3");
+    EXPECT_EQ(route[0]["outcome"], "ok");
+    EXPECT_GT(route[0]["ms"], 0.0);
+  }
+  EXPECT_FALSE(RunJson(0, {"get", "--space", space, "cup"}).contains("route"));
+  CommandResult text = shared_cluster->Cli(2, {"get", "--space", space, "cup", "--explain"});
+  EXPECT_THAT(text.err, HasSubstr("route: node-3 ok (local) "));
+}
+
+TEST_F(Cli, AnErrorExplainsItsRouteToo) {
+  const std::string space = shared_cluster->SpaceOn(1, "explained");
+  RunJson(0, {"store", "--space", space, "--id", "tea", "tea is at four"});
+  for (int node : {0, 1}) {  // passed on, and at its owner
+    const std::vector<std::string> request = {"get", "--space", space, "nothing", "--explain"};
+    CommandResult text = shared_cluster->Cli(node, request);
+    EXPECT_EQ(text.exit_code, 1);
+    EXPECT_THAT(text.err, HasSubstr("route: node-2 failed (there is no memory 'nothing'"));
+    std::vector<std::string> with_json = request;
+    with_json.emplace_back("--json");
+    Json error = Json::parse(shared_cluster->Cli(node, with_json).err, nullptr, false);
+    ASSERT_EQ(error["route"].size(), 1u) << error;
+    EXPECT_EQ(error["route"][0]["node"], "node-2");
+    EXPECT_EQ(error["route"][0]["outcome"], "failed");
+  }
+  CommandResult plain = shared_cluster->Cli(0, {"get", "--space", space, "nothing"});
+  EXPECT_THAT(plain.err, ::testing::Not(HasSubstr("route:")));
+}
+
 TEST_F(Cli, ClusterCommandsHaveTheirDocumentedShapes) {
   RunJson(0, {"store", "--space", "listed", "x"});
   Json route = RunJson(0, {"route", "listed"});

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <chrono>
+#include <cmath>
 #include <cstdio>
 
 #include "engram/base/error.h"
@@ -26,22 +28,32 @@ std::string_view NextStep(const Context& context, const absl::Status& status) {
          "may also speak no TLS at all.";
 }
 
+double Milliseconds(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+
 void PrintError(const Context& context, const absl::Status& status) {
   ErrorDetail detail = DetailOf(status);
   const ErrorInfo& info = InfoOf(detail.code);
   std::string_view next = NextStep(context, status);
   std::string message(status.message());
   if (context.json) {
-    Json json = {{"error", message},      {"code", info.name},
-                 {"space", detail.space}, {"node", detail.node},
-                 {"next", next},          {"route", RouteJson(client::AttemptsOf(status))}};
+    Json json = {{"error", message},
+                 {"code", info.name},
+                 {"space", detail.space},
+                 {"node", detail.node},
+                 {"next", next},
+                 {"retry_after_ms", Milliseconds(detail.retry_after)},
+                 {"route", RouteJson(client::AttemptsOf(status))}};
     fmt::print(stderr, "{}\n", json.dump());
     return;
   }
   fmt::print(stderr, "engram: {}\n  {}\n", message, next);
+  if (detail.retry_after > Duration::zero()) {
+    fmt::print(stderr, "  (not before {:.0f} ms have passed)\n",
+               std::ceil(Milliseconds(detail.retry_after)));
+  }
   // A single try is what the message tells already.
   std::vector<v1::Attempt> attempts = client::AttemptsOf(status);
-  if (attempts.size() > 1) PrintRoute(attempts);
+  if (attempts.size() > 1 || context.explain) PrintRoute(attempts);
 }
 
 // Whatever is given for TLS, be it an empty variable of a script, must not end in plain HTTP/2.
@@ -84,6 +96,14 @@ void AddClientOptions(CLI::App& command, Context& context) {
   AddTlsOptions(command, context);
   command
       .add_flag("--json", context.json, "print one JSON document (errors too, on standard error)")
+      ->group("Output");
+}
+
+void AddExplain(CLI::App& command, Context& context) {
+  command
+      .add_flag("--explain", context.explain,
+                "show the route that the request took: each node that was asked, what came of it, "
+                "why, and how long it took; of a request that failed, too")
       ->group("Output");
 }
 
@@ -167,6 +187,10 @@ Json RouteJson(const std::vector<v1::Attempt>& route) {
                     {"ms", attempt.milliseconds()}});
   }
   return json;
+}
+
+void AppendRoute(const Context& context, const std::vector<v1::Attempt>& route, Json& json) {
+  if (context.explain) json["route"] = RouteJson(route);
 }
 
 void PrintRoute(const std::vector<v1::Attempt>& route) {

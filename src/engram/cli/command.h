@@ -24,6 +24,7 @@ struct Context {
   std::string program = "engram";  // as it was called, for hints that can be typed as they are
   std::vector<std::string> nodes = {"127.0.0.1:50051"};
   bool json = false;
+  bool explain = false;  // show the route of the request
   double timeout_s = 10;
   bool tls = false;  // set by each option for TLS
   client::ClientTls certificates;
@@ -32,6 +33,12 @@ struct Context {
 
 // Adds --node, --json, --timeout and those of TLS to a command that talks to a cluster.
 void AddClientOptions(CLI::App& command, Context& context);
+
+// Adds --explain to a command whose request is routed.
+void AddExplain(CLI::App& command, Context& context);
+inline client::Explain ExplainOf(const Context& context) {
+  return context.explain ? client::Explain::kYes : client::Explain::kNo;
+}
 
 // The client for the context's nodes; on an error prints it, sets the exit code and returns null.
 std::unique_ptr<client::Client> Connect(Context& context);
@@ -60,6 +67,8 @@ std::string Printable(std::string_view text);
 
 Json VersionJson(const v1::Version& version);
 Json RouteJson(const std::vector<v1::Attempt>& route);
+// Adds "route" if --explain asks for it.
+void AppendRoute(const Context& context, const std::vector<v1::Attempt>& route, Json& json);
 // Each attempt in a line; to standard error, so that results can be piped.
 void PrintRoute(const std::vector<v1::Attempt>& route);
 

@@ -71,10 +71,15 @@ void Get(Context& context, const Named& named) {
   request.set_id(named.id);
   auto client = Connect(context);
   if (client == nullptr) return;
-  auto answer = client->Get(request);
+  auto answer = client->Get(request, ExplainOf(context));
   if (!answer.ok()) return Fail(context, answer.status());
-  if (context.json) return PrintJson(MemoryJson(*answer));
-  PrintMemory(*answer);
+  if (!context.json) {
+    PrintMemory(*answer);
+    return PrintRoute(answer->route);
+  }
+  Json json = MemoryJson(*answer);
+  AppendRoute(context, answer->route, json);
+  PrintJson(json);
 }
 
 void Forget(Context& context, const Named& named) {
@@ -83,15 +88,19 @@ void Forget(Context& context, const Named& named) {
   request.set_id(named.id);
   auto client = Connect(context);
   if (client == nullptr) return;
-  auto answer = client->Forget(request);
+  auto answer = client->Forget(request, ExplainOf(context));
   if (!answer.ok()) return Fail(context, answer.status());
-  if (!context.json)
-    return fmt::print("forgot {} in {} (by {})\n", named.id, named.space, answer->served_by);
-  PrintJson({{"id", answer->message.id()},
-             {"space", answer->message.space()},
-             {"version", VersionJson(answer->message.version())},
-             {"served_by", answer->served_by},
-             {"degraded", answer->degraded}});
+  if (!context.json) {
+    fmt::print("forgot {} in {} (by {})\n", named.id, named.space, answer->served_by);
+    return PrintRoute(answer->route);
+  }
+  Json json = {{"id", answer->message.id()},
+               {"space", answer->message.space()},
+               {"version", VersionJson(answer->message.version())},
+               {"served_by", answer->served_by},
+               {"degraded", answer->degraded}};
+  AppendRoute(context, answer->route, json);
+  PrintJson(json);
 }
 
 struct LinkOptions {
@@ -109,20 +118,23 @@ void Link(Context& context, const LinkOptions& options) {
   request.set_weight(options.weight);
   auto client = Connect(context);
   if (client == nullptr) return;
-  auto answer = client->Link(request);
+  auto answer = client->Link(request, ExplainOf(context));
   if (!answer.ok()) return Fail(context, answer.status());
   const v1::LinkResponse& reply = answer->message;
   if (!context.json) {
-    return fmt::print("linked {} -> {} ({:.2f}) in {} (by {})\n", reply.from(), reply.to(),
-                      reply.weight(), reply.space(), answer->served_by);
+    fmt::print("linked {} -> {} ({:.2f}) in {} (by {})\n", reply.from(), reply.to(), reply.weight(),
+               reply.space(), answer->served_by);
+    return PrintRoute(answer->route);
   }
-  PrintJson({{"space", reply.space()},
-             {"from", reply.from()},
-             {"to", reply.to()},
-             {"weight", reply.weight()},
-             {"version", VersionJson(reply.version())},
-             {"served_by", answer->served_by},
-             {"degraded", answer->degraded}});
+  Json json = {{"space", reply.space()},
+               {"from", reply.from()},
+               {"to", reply.to()},
+               {"weight", reply.weight()},
+               {"version", VersionJson(reply.version())},
+               {"served_by", answer->served_by},
+               {"degraded", answer->degraded}};
+  AppendRoute(context, answer->route, json);
+  PrintJson(json);
 }
 
 CLI::App* AddNamed(CLI::App& app, Context& context, const char* name, const char* help,
@@ -132,6 +144,7 @@ CLI::App* AddNamed(CLI::App& app, Context& context, const char* name, const char
   command->add_option("--space", named->space, "the memory's space")->required();
   command->add_option("ID", named->id, "the memory's id")->required();
   AddClientOptions(*command, context);
+  AddExplain(*command, context);
   command->callback([&context, named, run] { run(context, *named); });
   return command;
 }
@@ -157,6 +170,7 @@ void AddLink(CLI::App& app, Context& context) {
   command->add_option("TO", options->to, "id of the other")->required();
   command->add_option("--weight", options->weight, "above 0, up to 1")->capture_default_str();
   AddClientOptions(*command, context);
+  AddExplain(*command, context);
   command->footer("Example: engram link --space notes tea kettle --weight 0.5");
   command->callback([&context, options] { Link(context, *options); });
 }

@@ -22,7 +22,6 @@ struct RecallOptions {
   double min_confidence = 0;
   std::string after;
   std::string before;
-  bool explain = false;
 };
 
 constexpr char kTimeForm[] = "a time must be of the form 2026-01-31T12:00:00Z";
@@ -134,8 +133,7 @@ void Recall(Context& context, const RecallOptions& options) {
   auto client = Connect(context);
   if (client == nullptr) return;
   auto started = std::chrono::steady_clock::now();
-  auto answer =
-      client->Recall(*request, options.explain ? client::Explain::kYes : client::Explain::kNo);
+  auto answer = client->Recall(*request, ExplainOf(context));
   std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - started;
   if (!answer.ok()) return Fail(context, answer.status());
   if (context.json) return PrintJson(AnswerJson(*answer));
@@ -166,8 +164,8 @@ void AddRecall(CLI::App& app, Context& context) {
   command->add_option("--before", options->before, "only what occurred before this time");
   command->add_option("--embedding", options->embedding_file,
                       "file with the query embedding's numbers");
-  command->add_flag("--explain", options->explain, "show the route that the request took");
   AddClientOptions(*command, context);
+  AddExplain(*command, context);
   command->footer("Example: engram recall --space notes --explain \"when is tea\"");
   command->callback([&context, options] { Recall(context, *options); });
 }

@@ -18,7 +18,6 @@ struct StoreOptions {
   std::string kind;
   double confidence = 1.0;
   std::string embedding_file;
-  bool explain = false;
   StoreFromOptions from;
 };
 
@@ -46,8 +45,7 @@ void StoreOne(Context& context, const StoreOptions& options, bool has_confidence
   if (!request.ok()) return FailUsage(context, request.status());
   auto client = Connect(context);
   if (client == nullptr) return;
-  auto answer =
-      client->Store(*request, options.explain ? client::Explain::kYes : client::Explain::kNo);
+  auto answer = client->Store(*request, ExplainOf(context));
   if (!answer.ok()) return Fail(context, answer.status());
   const v1::StoreResponse& stored = answer->message;
   if (!context.json) {
@@ -61,7 +59,7 @@ void StoreOne(Context& context, const StoreOptions& options, bool has_confidence
                {"served_by", answer->served_by},
                {"degraded", answer->degraded},
                {"created", stored.created()}};
-  if (options.explain) json["route"] = RouteJson(answer->route);
+  AppendRoute(context, answer->route, json);
   PrintJson(json);
 }
 
@@ -91,7 +89,6 @@ std::vector<CLI::Option*> AddOptionsOfOne(CLI::App& command, StoreOptions& optio
       command.add_option("--confidence", options.confidence, "0 to 1; default 1"),
       command.add_option("--embedding", options.embedding_file,
                          "file with the embedding's numbers"),
-      command.add_flag("--explain", options.explain, "show the route that the request took"),
   };
 }
 
@@ -132,8 +129,10 @@ void AddStore(CLI::App& app, Context& context) {
       "the lines that name none");
   std::vector<CLI::Option*> of_one = AddOptionsOfOne(*command, *options);
   CLI::Option* from = AddFrom(*command, options->from);
-  for (CLI::Option* option : of_one) from->excludes(option);
   AddClientOptions(*command, context);
+  AddExplain(*command, context);
+  of_one.push_back(command->get_option("--explain"));
+  for (CLI::Option* option : of_one) from->excludes(option);
   command->footer(kFooter);
   command->callback([&context, command, options] { Run(context, *command, *options); });
 }

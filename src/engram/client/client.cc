@@ -43,9 +43,17 @@ bool TryNextNode(const net::CallResult& result) {
   return result.delivery == net::Delivery::kNotSent || MaybeDone(result);
 }
 
+// The route that a failed request was asked to explain, as AttemptsOf() finds it.
+absl::Status WithRoute(const net::CallResult& result) {
+  absl::Status status = result.status;
+  auto route = result.trailing.Find("engram-route-bin");
+  if (route.has_value()) status.SetPayload(net::kAttemptsPayload, absl::Cord(std::string(*route)));
+  return status;
+}
+
 template <class Message>
 absl::StatusOr<Answer<Message>> ToAnswer(net::CallResult result) {
-  if (!result.status.ok()) return result.status;
+  if (!result.status.ok()) return WithRoute(result);
   Answer<Message> answer;
   if (!answer.message.ParseFromString(result.message)) {
     return MakeError(ErrorCode::kInternal, "the node's answer is not what this client understands");

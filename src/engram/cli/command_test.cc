@@ -1,0 +1,85 @@
+// How errors reach a person, or a script.
+#include "engram/cli/command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "engram/base/error.h"
+
+namespace engram::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+struct Printed {
+  std::string text;
+  int exit_code = kDone;
+};
+
+Printed PrintFailure(const absl::Status& status, bool as_json) {
+  Context context;
+  context.json = as_json;
+  testing::internal::CaptureStderr();
+  Fail(context, status);
+  std::string text = testing::internal::GetCapturedStderr();
+  return {std::move(text), context.exit_code};
+}
+
+ErrorDetail DetailFor(ErrorCode code) {
+  ErrorDetail detail;
+  detail.code = code;
+  detail.space = "notes";
+  detail.node = "node-1";
+  return detail;
+}
+
+TEST(Fail, TellsOfEveryCodeWhatHappenedAndWhatToDo) {
+  for (int i = 0; i < kErrorCodeCount; ++i) {
+    const ErrorInfo& info = InfoOf(static_cast<ErrorCode>(i));
+    const Printed printed = PrintFailure(MakeError(DetailFor(info.code), "it went wrong"), false);
+    EXPECT_EQ(printed.text, "engram: it went wrong\n  " + std::string(info.next) + "\n");
+    EXPECT_TRUE(info.next.ends_with(".") && info.next.find(' ') != std::string_view::npos)
+        << info.name << " has no sentence";
+  }
+}
+
+TEST(Fail, TellsOfEveryCodeTheSameAsJson) {
+  for (int i = 0; i < kErrorCodeCount; ++i) {
+    const ErrorInfo& info = InfoOf(static_cast<ErrorCode>(i));
+    const Printed printed = PrintFailure(MakeError(DetailFor(info.code), "it went wrong"), true);
+    const Json json = Json::parse(printed.text, nullptr, false);
+    ASSERT_FALSE(json.is_discarded()) << printed.text;
+    EXPECT_EQ(json["error"], "it went wrong");
+    EXPECT_EQ(json["code"], info.name);
+    EXPECT_EQ(json["space"], "notes");
+    EXPECT_EQ(json["node"], "node-1");
+    EXPECT_EQ(json["next"], info.next);
+  }
+}
+
+TEST(Fail, ExitsWithUnreachableOnlyWhereNobodyAnswered) {
+  for (int i = 0; i < kErrorCodeCount; ++i) {
+    const auto code = static_cast<ErrorCode>(i);
+    const bool unreachable =
+        code == ErrorCode::kConnectionFailed || code == ErrorCode::kDeadlineExceeded;
+    EXPECT_EQ(PrintFailure(MakeError(DetailFor(code), "x"), true).exit_code,
+              unreachable ? kUnreachable : kRefused)
+        << InfoOf(code).name;
+  }
+}
+
+TEST(Fail, SaysWhenToTryAgainIfTheNodeDid) {
+  ErrorDetail detail = DetailFor(ErrorCode::kOverloaded);
+  EXPECT_THAT(PrintFailure(MakeError(detail, "busy"), false).text, Not(HasSubstr("not before")));
+  detail.retry_after = std::chrono::microseconds(249'500);
+  EXPECT_THAT(PrintFailure(MakeError(detail, "busy"), false).text,
+              HasSubstr("(not before 250 ms have passed)"));
+  EXPECT_EQ(Json::parse(PrintFailure(MakeError(detail, "busy"), true).text)["retry_after_ms"],
+            249.5);
+}
+
+}  // namespace
+}  // namespace engram::cli
