@@ -41,6 +41,8 @@ struct NodeConfig {
   memory::Durability durability = memory::Durability::kFsync;
   int loops = 0;  // 0: one per core
   int workers = 2;
+  int writes_max = 512;   // of each loop; SPEC R14
+  int queue_max = 1'000;  // of each loop: writes, and as many recalls
   Duration deadline = std::chrono::seconds(10);
   Duration drain = std::chrono::seconds(10);
   Duration connect_timeout = std::chrono::seconds(5);

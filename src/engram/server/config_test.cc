@@ -48,6 +48,10 @@ TEST(Config, AnUnknownKeyNamesTheNearestKnownOne) {
 TEST(Config, ABadValueNamesTheKeyAndTheRule) {
   EXPECT_THAT(ErrorOf("workers = 0"),
               HasSubstr("workers must be a whole number from 1 to 256, not '0'"));
+  EXPECT_THAT(ErrorOf("writes-max = 0"),
+              HasSubstr("writes-max must be a whole number from 1 to 10000, not '0'"));
+  EXPECT_THAT(ErrorOf("queue-max = -1"),
+              HasSubstr("queue-max must be a whole number from 0 to 100000, not '-1'"));
   EXPECT_THAT(ErrorOf("listen = \"nowhere\""), HasSubstr("listen must be host:port"));
   EXPECT_THAT(ErrorOf("deadline = \"soon\""), HasSubstr("deadline must be a time such as"));
   EXPECT_THAT(ErrorOf("deadline = \"inf\""), HasSubstr("at most 720h"));

@@ -83,10 +83,23 @@ absl::StatusOr<std::string> RecallReply(absl::StatusOr<memory::RecallResult> res
 }  // namespace
 
 LocalService::LocalService(NodeId self, Engine& engine, routing::RoutingTable& table,
-                           WorkerPool& workers)
-    : self_(std::move(self)), engine_(engine), table_(table), workers_(workers) {}
+                           WorkerPool& workers, Admission& admission)
+    : self_(std::move(self)),
+      engine_(engine),
+      table_(table),
+      workers_(workers),
+      admission_(admission) {}
 
 void LocalService::Serve(net::EventLoop& loop, LocalRequest request, Done done) {
+  if (request.op == routing::Operation::kGet) return Get(request, std::move(done));
+  Admission::Request asked{request.op, request.space, request.deadline};
+  auto run = [this, &loop, request = std::move(request)](Done ended) mutable {
+    Run(loop, std::move(request), std::move(ended));
+  };
+  admission_.Pass(loop, asked, std::move(run), std::move(done));
+}
+
+void LocalService::Run(net::EventLoop& loop, LocalRequest request, Done done) {
   switch (request.op) {
     case routing::Operation::kStore:
       return Store(loop, std::move(request), std::move(done));

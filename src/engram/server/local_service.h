@@ -13,6 +13,7 @@
 #include "engram/net/event_loop.h"
 #include "engram/routing/decision.h"
 #include "engram/routing/routing_table.h"
+#include "engram/server/admission.h"
 #include "engram/server/worker_pool.h"
 
 namespace engram::server {
@@ -23,6 +24,7 @@ struct LocalRequest {
   std::string body;  // the serialized request message
   memory::WriteIdentity identity;  // for writes
   memory::CreateSpace create_space = memory::CreateSpace::kNo;
+  TimePoint deadline = kNever;  // after which it is not begun
 };
 
 class LocalService {
@@ -31,7 +33,7 @@ class LocalService {
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
 
   LocalService(NodeId self, memory::Engine& engine, routing::RoutingTable& table,
-               WorkerPool& workers);
+               WorkerPool& workers, Admission& admission);
 
   void Serve(net::EventLoop& loop, LocalRequest request, Done done);
 
@@ -39,6 +41,8 @@ class LocalService {
   void PublishHeldSpaces();
 
  private:
+  // Once it has been admitted.
+  void Run(net::EventLoop& loop, LocalRequest request, Done done);
   void Store(net::EventLoop& loop, LocalRequest request, Done done);
   void StoreNow(net::EventLoop& loop, const LocalRequest& request, Done done);
   void Forget(net::EventLoop& loop, const LocalRequest& request, Done done);
@@ -55,6 +59,7 @@ class LocalService {
   memory::Engine& engine_;
   routing::RoutingTable& table_;
   WorkerPool& workers_;
+  Admission& admission_;
 };
 
 }  // namespace engram::server

@@ -108,7 +108,8 @@ struct Node::Parts {
              static_cast<size_t>(config.connections_per_node)),
         context(config, loops, pool, seed),
         workers(config.workers, kRecallQueueMax),
-        local(context.self, *engine, context.table, workers),
+        admission(config, loops),
+        local(context.self, *engine, context.table, workers, admission),
         router(context, local),
         metrics(context, WallNow()),
         server(loops, ServerOptionsOf(config, tls)),
@@ -120,6 +121,7 @@ struct Node::Parts {
   net::ConnectionPool pool;
   NodeContext context;
   WorkerPool workers;
+  Admission admission;
   LocalService local;
   Router router;
   HealthService health;

@@ -78,8 +78,12 @@ void Handle(routing::Operation op, NodeContext& context, LocalService& local, Se
   if (ownership == Ownership::kWrongNode) return Reply(context, call, WrongNode(context, *known));
   if (ownership == Ownership::kNotHere) return Reply(context, call, NotHere(context, space));
   LocalRequest request{
-      op, space, std::move(body), *identity,
-      ownership == Ownership::kCreate ? memory::CreateSpace::kYes : memory::CreateSpace::kNo};
+      op,
+      space,
+      std::move(body),
+      *identity,
+      ownership == Ownership::kCreate ? memory::CreateSpace::kYes : memory::CreateSpace::kNo,
+      call.deadline()};
   net::EventLoop& loop = call.loop();
   local.Serve(loop, std::move(request),
               [&context, space, call = std::move(call)](absl::StatusOr<std::string> reply) mutable {

@@ -39,9 +39,12 @@ void Router::Cancel(const std::weak_ptr<RemoteCall>& call) {
 
 void Router::ServeHere(LoopState& loop, RoutedRequest request, bool create, Done done) {
   TimePoint started = Now();
-  LocalRequest local{request.op, std::move(request.space), std::move(request.body),
+  LocalRequest local{request.op,
+                     std::move(request.space),
+                     std::move(request.body),
                      request.identity,
-                     create ? memory::CreateSpace::kYes : memory::CreateSpace::kNo};
+                     create ? memory::CreateSpace::kYes : memory::CreateSpace::kNo,
+                     request.deadline};
   local_.Serve(*loop.loop, std::move(local),
                [this, loop_index = loop.index, started,
                 done = std::move(done)](absl::StatusOr<std::string> message) mutable {
