@@ -102,7 +102,7 @@ TEST_F(HttpServerTest, SurvivesGarbage) {
       "GET /metrics HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
       "POST /metrics HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-      "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+      "\x16\x03\x01\x02\x01\xfc\x03\x03",
       "\r\n\r\n\r\n"};
   for (const std::string& bytes : garbage) {
     Peer peer(server_.port());

@@ -130,6 +130,20 @@ void Router::RemoteCall::Account(const absl::Status& status) {
   CountAttempts(plan_.attempts(), reasons, sample);
   context_.metrics.Record(loop_.index, sample);
   loop_.log.Attempts(request_.space, plan_.attempts(), now);
+  // What goes well tells nothing new of a breaker that is closed.
+  if (!status.ok() || plan_.attempts().size() > 1 || loop_.log.sees_open_breakers()) {
+    LogBreakers(now);
+  }
+}
+
+void Router::RemoteCall::LogBreakers(TimePoint now) {
+  const bool write = routing::IsWrite(request_.op);
+  for (const routing::AttemptRecord& attempt : plan_.attempts()) {
+    const auto index = context_.nodes.Find(attempt.node.view());
+    if (!index.has_value()) continue;
+    const routing::NodeState& node = context_.nodes.Of(*index);
+    loop_.log.Breaker(node.id, write ? "writes" : "reads", write ? node.writes : node.reads, now);
+  }
 }
 
 net::CallOptions Router::RemoteCall::OptionsFor(const CallPlan::Send& send) const {

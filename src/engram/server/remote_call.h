@@ -34,6 +34,7 @@ class Router::RemoteCall : public std::enable_shared_from_this<Router::RemoteCal
   net::Recurrence RecurrenceOfSpace() const;
   void MergeAssignment(const net::CallResult& result);
   void Account(const absl::Status& status);
+  void LogBreakers(TimePoint now);
 
   NodeContext& context_;
   LoopState& loop_;

@@ -1,5 +1,6 @@
 #include "engram/server/routing_log.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -32,6 +33,18 @@ void RoutingLog::Attempts(const SpaceId& space, std::span<const routing::Attempt
       Fallback(space, before, attempts[i].node, now);
     }
   }
+}
+
+void RoutingLog::Breaker(const NodeId& node, std::string_view operations,
+                         const routing::CircuitBreaker& breaker, TimePoint now) {
+  const bool closed = breaker.state(now) == routing::CircuitBreaker::State::kClosed;
+  std::string key = fmt::format("{} {}", operations, node.value());
+  const bool changed = closed ? open_.erase(key) > 0 : open_.insert(key).second;
+  if (!changed) return;
+  const auto left_out = limiter_.Admit(RoutingEvent::kBreaker, key, now);
+  if (!left_out.has_value()) return;
+  spdlog::warn("event=breaker node={} operations={} state={} openings={} left_out={}", node.value(),
+               operations, closed ? "closed" : "open", breaker.openings(), *left_out);
 }
 
 void RoutingLog::Fallback(const SpaceId& space, const routing::AttemptRecord& failed,

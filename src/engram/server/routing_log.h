@@ -1,5 +1,6 @@
-// Log lines about what routing had to do about other nodes (SPEC R16): fallbacks and redirects, as
-// key=value, at most one a second for each kind and node; the next one says how many were left out.
+// Log lines about what routing had to do about other nodes (SPEC R16): fallbacks, redirects and
+// changes of circuit breakers, as key=value, at most one a second for each kind and node; the next
+// one says how many were left out.
 //
 // Belongs to one loop: an outage under load must not make the loops wait for each other, so each
 // has its own limit.
@@ -12,8 +13,10 @@
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "engram/base/time.h"
 #include "engram/routing/call_plan.h"
+#include "engram/routing/circuit_breaker.h"
 
 namespace engram::server {
 
@@ -43,12 +46,20 @@ class RoutingLog {
   void Attempts(const SpaceId& space, std::span<const routing::AttemptRecord> attempts,
                 TimePoint now);
 
+  // The breaker of `operations` ("reads", "writes") at the node, after a request to it has ended.
+  // Says so if it opened or closed since this loop last looked.
+  void Breaker(const NodeId& node, std::string_view operations,
+               const routing::CircuitBreaker& breaker, TimePoint now);
+  // Whether a breaker was open when this loop last looked: then successes are worth a look, too.
+  bool sees_open_breakers() const { return !open_.empty(); }
+
  private:
   void Fallback(const SpaceId& space, const routing::AttemptRecord& failed, const NodeId& to,
                 TimePoint now);
   void Redirect(const SpaceId& space, const NodeId& from, const NodeId& to, TimePoint now);
 
   LogLimiter limiter_;
+  absl::flat_hash_set<std::string> open_;  // "operations node"
 };
 
 }  // namespace engram::server

@@ -108,5 +108,37 @@ TEST_F(RoutingLogTest, SaysHowManyWereLeftOut) {
   EXPECT_THAT(out_.str(), testing::EndsWith("left_out=2\n"));
 }
 
+TEST_F(RoutingLogTest, ABreakerThatOpensIsToldOnceAndThatItCloses) {
+  routing::CircuitBreaker breaker{{}};
+  std::mt19937_64 random(1);
+  const NodeId node("a");
+  log_.Breaker(node, "reads", breaker, kStart);
+  EXPECT_EQ(out_.str(), "");
+  for (int i = 0; i < 5; ++i) breaker.OnFailure(*breaker.Admit(kStart), kStart, random);
+  log_.Breaker(node, "reads", breaker, kStart);
+  log_.Breaker(node, "reads", breaker, kStart + seconds(1));
+  EXPECT_TRUE(log_.sees_open_breakers());
+  EXPECT_EQ(out_.str(),
+            "warning event=breaker node=a operations=reads state=open openings=1 left_out=0\n");
+  out_.str("");
+  const TimePoint due = kStart + seconds(30);
+  breaker.OnSuccess(*breaker.Admit(due), due);
+  log_.Breaker(node, "reads", breaker, due);
+  EXPECT_FALSE(log_.sees_open_breakers());
+  EXPECT_EQ(out_.str(),
+            "warning event=breaker node=a operations=reads state=closed openings=1 left_out=0\n");
+}
+
+TEST_F(RoutingLogTest, ReadsAndWritesHaveBreakersOfTheirOwn) {
+  routing::CircuitBreaker open{{}};
+  const routing::CircuitBreaker closed{{}};
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 5; ++i) open.OnFailure(*open.Admit(kStart), kStart, random);
+  log_.Breaker(NodeId("a"), "writes", open, kStart);
+  log_.Breaker(NodeId("a"), "reads", closed, kStart);
+  EXPECT_THAT(out_.str(), testing::HasSubstr("operations=writes state=open"));
+  EXPECT_THAT(out_.str(), testing::Not(testing::HasSubstr("operations=reads")));
+}
+
 }  // namespace
 }  // namespace engram::server
