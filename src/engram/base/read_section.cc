@@ -23,18 +23,18 @@ std::atomic<bool> fences_for_test{false};
 #ifdef __linux__
 bool Membarrier(int command) { return syscall(SYS_membarrier, command, 0U, 0) == 0; }
 
-bool HasMembarrier() {
+bool UsesMembarrier() {
   static const bool has = Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-  return has;
+  return has && !fences_for_test.load(std::memory_order_relaxed);
 }
 
 // After it, whatever other threads wrote before can be seen here, and they see what was written
 // here before.
 void FenceAllThreads() {
-  if (HasMembarrier()) Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+  if (UsesMembarrier()) Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 }
 #else
-bool HasMembarrier() { return false; }
+bool UsesMembarrier() { return false; }
 void FenceAllThreads() {}
 #endif
 
@@ -69,7 +69,7 @@ struct Registration {
 Reader* Register() {
   Reader* reader = TakeOver();
   if (reader == nullptr) reader = Append();
-  reader->fenced = !HasMembarrier() || fences_for_test.load(std::memory_order_relaxed);
+  reader->fenced = !UsesMembarrier();
   this_thread = reader;
   thread_local Registration registration;
   static_cast<void>(registration);

@@ -73,7 +73,8 @@ uint64_t RetireStamp();
 // What has a smaller stamp is held by no reader, now or later.
 uint64_t OldestReader();
 
-// From here on threads that enter their first section behave as on a machine without membarrier.
+// From here on behaves as on a machine without membarrier. REQUIRES: no thread that has entered a
+// section before enters another.
 void UseFencesForTest();
 
 }  // namespace engram
