@@ -24,17 +24,31 @@ class [[gnu::packed]] RouteRecord {
   // Into BytesFor() bytes at `block`. REQUIRES: space.size() <= kNameMax.
   static void Write(std::byte* block, const Route& route, std::string_view space) {
     auto* record = new (block) RouteRecord(route, space.size());
-    std::memcpy(record->Tail(), route.replica.data(), record->ReplicaBytes());
-    std::memcpy(record->Tail() + record->ReplicaBytes(), space.data(), space.size());
+    std::memcpy(record->Tail(), space.data(), space.size());
+    std::memcpy(record->Tail() + space.size(), route.replica.data(),
+                route.replica_count * sizeof(NodeIndex));
   }
 
-  std::string_view space() const { return {Tail() + ReplicaBytes(), name_bytes_}; }
-  size_t bytes() const { return sizeof(RouteRecord) + ReplicaBytes() + name_bytes_; }
+  std::string_view space() const { return {Tail(), name_bytes_}; }
+  size_t bytes() const {
+    return sizeof(RouteRecord) + name_bytes_ + replica_count_ * sizeof(NodeIndex);
+  }
   RouteVersion version() const { return {epoch_counter_, sequence_, epoch_primary_}; }
 
+  // One by one: few and mostly as many as before, while a copy of unknown length costs more than
+  // the whole look-up.
+  void CopyTo(Route& route) const {
+    route.version = version();
+    route.primary = primary_;
+    route.replica_count = replica_count_;
+    const char* from = Tail() + name_bytes_;
+    for (size_t r = 0; r < replica_count_; ++r, from += sizeof(NodeIndex)) {
+      std::memcpy(&route.replica[r], from, sizeof(NodeIndex));
+    }
+  }
   Route route() const {
-    Route route{version(), primary_, replica_count_, {}};
-    std::memcpy(route.replica.data(), Tail(), ReplicaBytes());
+    Route route;
+    CopyTo(route);
     return route;
   }
 
@@ -47,8 +61,7 @@ class [[gnu::packed]] RouteRecord {
         replica_count_(static_cast<uint8_t>(route.replica_count)),
         name_bytes_(static_cast<uint8_t>(name_bytes)) {}
 
-  size_t ReplicaBytes() const { return replica_count_ * sizeof(NodeIndex); }
-  // The replicas, then the name.
+  // The name, then the replicas.
   char* Tail() { return reinterpret_cast<char*>(this + 1); }
   const char* Tail() const { return reinterpret_cast<const char*>(this + 1); }
 

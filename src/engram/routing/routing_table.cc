@@ -48,8 +48,9 @@ std::optional<Route> RoutingTable::Find(std::string_view space) const {
   const uint32_t hash = HashOf(space);
   ReadSection section;
   const Place place = Probe(*index_.load(std::memory_order_seq_cst), hash, space);
-  if (place.slot == 0) return std::nullopt;
-  return RecordAt(RefOf(place.slot)).route();
+  std::optional<Route> route;
+  if (place.slot != 0) RecordAt(RefOf(place.slot)).CopyTo(route.emplace());
+  return route;
 }
 
 std::optional<Assignment> RoutingTable::FindAssignment(std::string_view space) const {
