@@ -14,7 +14,7 @@ PACKAGES_TESTS=(
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
   python3 python3-grpcio python3-protobuf protobuf-compiler-grpc libgrpc++-dev nghttp2-client
 )
-# What `tools/bench wire` compares with. Their daemons are not started: see install_without_daemons.
+# What `tools/bench wire` and `routing` compare with. Their daemons are not started: see install_without_daemons.
 PACKAGES_BENCH=(libgrpc++-dev nghttp2-client nghttp2-proxy haproxy nginx-light openssl valgrind)
 PACKAGES_CHECKS=(python3 clang clang-format clang-tidy libclang-rt-14-dev shellcheck)
 # Only where there is no node yet: other sources' nodejs packages bring their own npm.
