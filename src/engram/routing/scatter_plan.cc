@@ -20,6 +20,19 @@ bool IsGone(const NodeState& node) {
   return liveness == Liveness::kDead || liveness == Liveness::kLeft;
 }
 
+// What says that the node is not well; every other error says nothing about it (SPEC R9).
+bool CountsAgainstNode(const absl::Status& error) {
+  switch (CodeOf(error)) {
+    case ErrorCode::kConnectionFailed:
+    case ErrorCode::kDeadlineExceeded:
+    case ErrorCode::kOverloaded:
+    case ErrorCode::kUndetermined:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 ScatterPlan::ScatterPlan(const std::vector<Holders>& spaces, std::vector<NodeIndex> everyone,
@@ -42,8 +55,10 @@ ScatterPlan::ScatterPlan(const std::vector<Holders>& spaces, std::vector<NodeInd
 
 ScatterPlan::Step ScatterPlan::OnAnswer(uint32_t number, std::span<const Answer> answers,
                                         TimePoint now) {
-  const Request& request = End(number);
+  if (finished()) return {};
+  Request& request = End(number);
   ABSL_HARDENING_ASSERT(answers.size() == request.spaces.size());
+  if (request.node != options_.self) nodes_.Of(request.node).reads.OnSuccess(request.ticket, now);
   const TimePoint retry_at = RetryAt(request, now);
   for (size_t i = 0; i < answers.size(); ++i) {
     Take(request.spaces[i], request.node, answers[i], retry_at);
@@ -53,13 +68,16 @@ ScatterPlan::Step ScatterPlan::OnAnswer(uint32_t number, std::span<const Answer>
 
 ScatterPlan::Step ScatterPlan::OnFailure(uint32_t number, const absl::Status& error,
                                          TimePoint now) {
+  if (finished()) return {};
   const Request& request = End(number);
-  const TimePoint retry_at = RetryAt(request, now);
+  Report(request, error, now);
+  const TimePoint retry_at =
+      std::max(RetryAt(request, now), now + DetailOf(error).retry_after);  // push-back
   for (Space space : request.spaces) Fail(space, request.node, error, retry_at);
   return Next(now);
 }
 
-const ScatterPlan::Request& ScatterPlan::End(uint32_t number) {
+ScatterPlan::Request& ScatterPlan::End(uint32_t number) {
   Request& request = requests_[number];
   ABSL_HARDENING_ASSERT(!request.ended);
   request.ended = true;
@@ -112,7 +130,12 @@ void ScatterPlan::Fail(Space space, NodeIndex node, const absl::Status& error, T
 void ScatterPlan::Exclude(Space space, NodeIndex node, const absl::Status& error) {
   if (targets_[space].settled) return;
   results_[space] = {false, node, error};
-  for (Holder& holder : targets_[space].holders) holder.out = holder.out || holder.node == node;
+  const ErrorCode code = CodeOf(error);
+  for (Holder& holder : targets_[space].holders) {
+    if (holder.node != node) continue;
+    holder.out = true;
+    holder.disclaims = code == ErrorCode::kNoAssignment || code == ErrorCode::kWrongNode;
+  }
 }
 
 void ScatterPlan::Settle(Space space, Result result) {
@@ -140,8 +163,32 @@ ScatterPlan::Step ScatterPlan::Next(TimePoint now) {
     step.sends.push_back({static_cast<uint32_t>(requests_.size()), node, request.spaces});
     requests_.push_back(std::move(request));
   }
-  if (!finished()) step.wake = WakeAt();
+  if (finished()) {
+    Abandon(now);
+  } else {
+    step.wake = WakeAt();
+  }
   return step;
+}
+
+void ScatterPlan::Report(const Request& request, const absl::Status& error, TimePoint now) {
+  if (request.node == options_.self) return;
+  CircuitBreaker& breaker = nodes_.Of(request.node).reads;
+  if (CountsAgainstNode(error)) {
+    breaker.OnFailure(request.ticket, now, random_);
+  } else {
+    breaker.OnNoVerdict(request.ticket);
+  }
+}
+
+// A node that was slow, or silent to the end, has failed; the others were only not needed.
+void ScatterPlan::Abandon(TimePoint now) {
+  const absl::Status silent = MakeError(ErrorCode::kDeadlineExceeded, "");
+  for (Request& request : requests_) {
+    if (request.ended) continue;
+    request.ended = true;
+    Report(request, request.slow || now >= deadline_ ? silent : absl::CancelledError(), now);
+  }
 }
 
 void ScatterPlan::MarkSlow(TimePoint now) {
@@ -153,31 +200,89 @@ void ScatterPlan::MarkSlow(TimePoint now) {
 }
 
 ScatterPlan::Groups ScatterPlan::Group(TimePoint now) {
-  Groups groups;
-  for (Space space = 0; space < targets_.size(); ++space) {
-    Target& target = targets_[space];
-    if (target.settled || target.fresh > 0) continue;
-    do {
-      Holder* holder = Choose(space, now);
-      if (holder == nullptr) break;
-      Ask(space, *holder, groups);
-    } while (target.asking_everybody);
+  Groups admitted;
+  for (bool again = true; again;) {
+    again = false;
+    Groups groups;
+    for (Space space = 0; space < targets_.size(); ++space) AskFor(space, now, groups);
+    for (auto& [node, request] : groups) {
+      request.node = node;
+      request.slow_at = now + options_.try_limit;
+      // A node that has its request of this round already is not asked a second time.
+      auto same = admitted.find(node);
+      if (same != admitted.end()) {
+        same->second.spaces.insert(same->second.spaces.end(), request.spaces.begin(),
+                                   request.spaces.end());
+        std::sort(same->second.spaces.begin(), same->second.spaces.end());
+      } else if (Admit(request, now)) {
+        admitted.emplace(node, std::move(request));
+      } else {
+        again = true;
+      }
+    }
   }
-  for (auto& [node, request] : groups) {
-    request.node = node;
-    request.slow_at = now + options_.try_limit;
-  }
-  return groups;
+  return admitted;
 }
 
-void ScatterPlan::Ask(Space space, Holder& holder, Groups& groups) {
-  Request& request = groups[holder.node];
-  request.spaces.push_back(space);
-  request.tries = std::max(request.tries, holder.tries);
-  ++holder.tries;
-  ++targets_[space].under_way;
-  ++targets_[space].fresh;
-  results_[space].node = holder.node;
+void ScatterPlan::AskFor(Space space, TimePoint now, Groups& groups) {
+  Target& target = targets_[space];
+  if (target.settled || target.fresh > 0) return;
+  do {
+    Holder* holder = Choose(space, now);
+    if (holder == nullptr) return;
+    Request& request = groups[holder->node];
+    request.repeated = holder->tries > 0 && (request.repeated || request.spaces.empty());
+    request.spaces.push_back(space);
+    request.tries = std::max(request.tries, holder->tries);
+    ++holder->tries;
+    ++target.under_way;
+    ++target.fresh;
+    results_[space].node = holder->node;
+  } while (target.asking_everybody);
+}
+
+bool ScatterPlan::Admit(Request& request, TimePoint now) {
+  if (request.node == options_.self) return true;
+  NodeState& node = nodes_.Of(request.node);
+  std::optional<CircuitBreaker::Ticket> ticket = node.reads.Admit(now);
+  if (!ticket && node.liveness.load() == Liveness::kAlive && IsLast(request)) {
+    ticket = node.reads.AdmitLast(now);
+  }
+  if (!ticket) {
+    ErrorDetail detail;
+    detail.code = ErrorCode::kCircuitBreakerOpen;
+    detail.retry_after = std::max(Duration::zero(), node.reads.retry_at() - now);
+    TakeBack(request, MakeError(detail, "it has failed repeatedly and is left alone for a while"));
+    return false;
+  }
+  if (request.repeated && !node.budget.TryWithdraw(now)) {
+    node.reads.OnNoVerdict(*ticket);
+    TakeBack(request, absl::OkStatus());
+    return false;
+  }
+  if (!request.repeated) node.budget.OnRequest(now);
+  request.ticket = *ticket;
+  return true;
+}
+
+// The node is none of the spaces' holders any more, in this plan; `why` unless what went before
+// says it better.
+void ScatterPlan::TakeBack(const Request& request, const absl::Status& why) {
+  for (Space space : request.spaces) {
+    --targets_[space].under_way;
+    --targets_[space].fresh;
+    Exclude(space, request.node, why.ok() ? results_[space].error : why);
+  }
+}
+
+// Some space of the request has no other holder to ask.
+bool ScatterPlan::IsLast(const Request& request) const {
+  return std::any_of(request.spaces.begin(), request.spaces.end(), [&](Space space) {
+    const HolderList& holders = targets_[space].holders;
+    return std::none_of(holders.begin(), holders.end(), [&](const Holder& holder) {
+      return holder.node != request.node && !holder.out && holder.tries == 0;
+    });
+  });
 }
 
 ScatterPlan::Holder* ScatterPlan::Choose(Space space, TimePoint now) {
@@ -207,7 +312,7 @@ ScatterPlan::Holder* ScatterPlan::LeastTried(Target& target) {
 // For a space that has moved away from all its known holders; false if that leaves nobody to ask.
 bool ScatterPlan::AddEverybody(Target& target) {
   const bool moved_away = std::all_of(target.holders.begin(), target.holders.end(),
-                                      [](const Holder& holder) { return holder.out; });
+                                      [](const Holder& holder) { return holder.disclaims; });
   if (!moved_away || target.asking_everybody || target.version == RouteVersion{}) return false;
   target.asking_everybody = true;
   for (NodeIndex node : everyone_) {

@@ -14,6 +14,9 @@
 //  - A node that names another holder is believed if its assignment is newer, `redirects_max`
 //    times; the holders are then those of that assignment. If nobody of a known assignment holds
 //    the space any more, everybody is asked.
+//  - A node's breaker is asked before each request to it, its budget before a repeat try
+//    (node_table.h); who is refused by them looks for another holder. For the last one that
+//    membership holds Alive the breaker lets a probe through now and then.
 //  - What has no answer at the deadline is missing. Every space ends answered or missing, once.
 #pragma once
 
@@ -37,6 +40,7 @@ struct ScatterOptions {
   int redirects_max = 2;
   Duration try_limit = std::chrono::milliseconds(500);  // while another holder is left
   BackoffOptions backoff;
+  NodeIndex self = kNoNode;  // has neither breaker nor budget
 };
 
 class ScatterPlan {
@@ -91,7 +95,7 @@ class ScatterPlan {
   Step Start(TimePoint now) { return Next(now); }
   // The node answered: one Answer for each of the request's spaces, in their order.
   Step OnAnswer(uint32_t number, std::span<const Answer> answers, TimePoint now);
-  // The request as a whole failed.
+  // The request as a whole failed. After the end of the plan, both do nothing.
   Step OnFailure(uint32_t number, const absl::Status& error, TimePoint now);
   Step OnTimer(TimePoint now) { return Next(now); }
 
@@ -103,7 +107,8 @@ class ScatterPlan {
   struct Holder {
     NodeIndex node;
     int tries = 0;
-    bool out = false;  // asking it again is of no use
+    bool out = false;       // asking it again is of no use
+    bool disclaims = false;  // it says that it does not hold the space
   };
   using HolderList = absl::InlinedVector<Holder, 3>;
   struct Target {
@@ -120,7 +125,9 @@ class ScatterPlan {
     NodeIndex node;
     std::vector<Space> spaces;
     TimePoint slow_at;
-    int tries = 0;  // of its spaces at this node before, at most
+    bool repeated = false;  // all of its spaces have been asked of this node before
+    int tries = 0;          // how often, at most
+    CircuitBreaker::Ticket ticket;
     bool slow = false;
     bool ended = false;
   };
@@ -128,15 +135,22 @@ class ScatterPlan {
 
   Step Next(TimePoint now);
   void MarkSlow(TimePoint now);
+  // One request to each node that some space is to be asked of now.
   Groups Group(TimePoint now);
-  void Ask(Space space, Holder& holder, Groups& groups);
+  bool Admit(Request& request, TimePoint now);
+  void Report(const Request& request, const absl::Status& error, TimePoint now);
+  void TakeBack(const Request& request, const absl::Status& why);
+  // Gives back the tickets of what is not waited for any more.
+  void Abandon(TimePoint now);
+  bool IsLast(const Request& request) const;
+  void AskFor(Space space, TimePoint now, Groups& groups);
   // The holder to ask now, or null: then the space waits, or has been settled as missing.
   Holder* Choose(Space space, TimePoint now);
   Holder* LeastTried(Target& target);
   bool AddEverybody(Target& target);
   TimePoint WakeAt() const;
 
-  const Request& End(uint32_t number);
+  Request& End(uint32_t number);
   TimePoint RetryAt(const Request& request, TimePoint now);
   void Take(Space space, NodeIndex node, const Answer& answer, TimePoint retry_at);
   void Follow(Space space, NodeIndex node, const Answer& answer);

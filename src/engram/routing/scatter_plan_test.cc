@@ -24,7 +24,8 @@ using Spaces = std::vector<ScatterPlan::Space>;
 using Step = ScatterPlan::Step;
 
 constexpr TimePoint kStart{seconds(1000)};
-constexpr TimePoint kDeadline = kStart + seconds(10);
+constexpr Duration kLimit = seconds(10);
+constexpr TimePoint kDeadline = kStart + kLimit;
 
 RouteVersion VersionOf(uint64_t sequence) { return {1, sequence, NodeIndex{0}}; }
 
@@ -47,15 +48,16 @@ class ScatterPlanTest : public ::testing::Test {
     for (int i = 0; i < 6; ++i) all_.push_back(nodes_.Intern(NodeId("n" + std::to_string(i))));
   }
 
-  Step Start(const std::vector<std::vector<int>>& holders, uint64_t version = 1) {
+  Step Start(const std::vector<std::vector<int>>& holders, uint64_t version = 1,
+             TimePoint now = kStart) {
     std::vector<Holders> spaces;
     for (const auto& of_space : holders) {
       Holders& space = spaces.emplace_back();
       for (int node : of_space) space.nodes.push_back(all_[static_cast<size_t>(node)]);
       if (version > 0) space.version = VersionOf(version);
     }
-    plan_.emplace(spaces, all_, kDeadline, options_, nodes_, random_);
-    return plan_->Start(kStart);
+    plan_.emplace(spaces, all_, now + kLimit, options_, nodes_, random_);
+    return plan_->Start(now);
   }
 
   // The node answers for all spaces of the request.
@@ -242,6 +244,65 @@ TEST_F(ScatterPlanTest, WhatHasNotAnsweredAtTheDeadlineIsMissing) {
   EXPECT_TRUE(plan_->results()[1].answered);
 }
 
+TEST_F(ScatterPlanTest, ANodeWhoseBreakerIsOpenIsLeftAloneForItsOtherHolders) {
+  CircuitBreaker& breaker = nodes_.Of(all_[0]).reads;
+  for (int i = 0; i < 5; ++i) breaker.OnFailure(*breaker.Admit(kStart), kStart, random_);
+  Step step = Start({{0, 1}, {1, 0}, {0}, {0, 2}});
+  // One has no other holder: the breaker lets a probe through at most once a second.
+  ASSERT_THAT(step.sends, SizeIs(2));
+  EXPECT_EQ(step.sends[0].node, all_[1]);
+  EXPECT_EQ(step.sends[0].spaces, (Spaces{0, 1}));
+  EXPECT_EQ(step.sends[1].spaces, (Spaces{3}));
+  for (const Send& send : step.sends) Served(send, kStart);
+  EXPECT_EQ(MissingBecause(2), ErrorCode::kCircuitBreakerOpen);
+  EXPECT_GT(DetailOf(plan_->results()[2].error).retry_after, seconds(20));
+  step = Start({{0}}, 1, kStart + seconds(2));
+  ASSERT_THAT(step.sends, SizeIs(1));
+  step = Start({{0}}, 1, kStart + seconds(2));
+  EXPECT_THAT(step.sends, IsEmpty());  // while the probe is in flight
+}
+
+TEST_F(ScatterPlanTest, SilenceToTheDeadlineOpensTheBreaker) {
+  TimePoint now = kStart;
+  for (int i = 0; i < 5; ++i) {
+    Start({{0}}, 1, now);
+    now += kLimit;
+    plan_->OnTimer(now);
+    EXPECT_EQ(MissingBecause(0), ErrorCode::kDeadlineExceeded);
+  }
+  EXPECT_FALSE(nodes_.Of(all_[0]).reads.WouldAdmit(now));
+}
+
+TEST_F(ScatterPlanTest, AnswersAboutSpacesDoNotCountAgainstTheNode) {
+  for (int i = 0; i < 10; ++i) {
+    Step step = Start({{0}}, 0);
+    plan_->OnAnswer(step.sends[0].number, std::vector<Answer>{NotHere()}, kStart);
+    step = Start({{0}});
+    plan_->OnFailure(step.sends[0].number, InvalidArgument("query", "bad"), kStart);
+  }
+  EXPECT_TRUE(nodes_.Of(all_[0]).reads.WouldAdmit(kStart));
+}
+
+TEST_F(ScatterPlanTest, WithoutBudgetThereIsNoRepeatTry) {
+  while (nodes_.Of(all_[0]).budget.TryWithdraw(kStart)) {
+  }
+  Step step = Start({{0}});
+  step = plan_->OnFailure(step.sends[0].number, Refused(), kStart);
+  ASSERT_TRUE(step.wake.has_value());
+  step = plan_->OnTimer(*step.wake);
+  EXPECT_THAT(step.sends, IsEmpty());
+  EXPECT_EQ(MissingBecause(0), ErrorCode::kConnectionFailed);
+}
+
+TEST_F(ScatterPlanTest, APushBackIsHonoured) {
+  Step step = Start({{0}});
+  ErrorDetail detail;
+  detail.code = ErrorCode::kOverloaded;
+  detail.retry_after = seconds(2);
+  step = plan_->OnFailure(step.sends[0].number, MakeError(detail, "busy"), kStart);
+  EXPECT_EQ(step.wake, kStart + seconds(2));
+}
+
 // A cluster that answers, fails, hangs and redirects as chance will have it.
 class ScatterStorm : public ScatterPlanTest, public ::testing::WithParamInterface<int> {
  protected:
@@ -295,7 +356,8 @@ class ScatterStorm : public ScatterPlanTest, public ::testing::WithParamInterfac
 TEST_P(ScatterStorm, EverySpaceEndsAnsweredOrMissingOnceAndInTime) {
   random_.seed(static_cast<uint64_t>(GetParam()));
   for (int round = 0; round < 200; ++round) {
-    now_ = kStart;
+    now_ += seconds(random_() % 20);
+    const TimePoint deadline = now_ + kLimit;
     ends_.clear();
     asked_for_.clear();
     served_.clear();
@@ -305,10 +367,10 @@ TEST_P(ScatterStorm, EverySpaceEndsAnsweredOrMissingOnceAndInTime) {
       for (size_t i = 0; i <= random_() % 3; ++i) nodes.insert(static_cast<int>(random_() % 6));
       of_space.assign(nodes.begin(), nodes.end());
     }
-    Do(Start(holders, random_() % 3));
+    Do(Start(holders, random_() % 3, now_));
     while (!plan_->finished()) {
       ASSERT_TRUE(wake_.has_value());
-      ASSERT_LE(*wake_, kDeadline);
+      ASSERT_LE(*wake_, deadline);
       ASSERT_GT(*wake_, now_) << "the plan spins";
       if (!ends_.empty() && ends_.begin()->first < *wake_) {
         Do(EndOne());
@@ -317,7 +379,7 @@ TEST_P(ScatterStorm, EverySpaceEndsAnsweredOrMissingOnceAndInTime) {
         Do(plan_->OnTimer(now_));
       }
     }
-    EXPECT_LE(now_, kDeadline);
+    EXPECT_LE(now_, deadline);
     ASSERT_THAT(plan_->results(), SizeIs(holders.size()));
     for (size_t i = 0; i < holders.size(); ++i) {
       const auto& result = plan_->results()[i];
