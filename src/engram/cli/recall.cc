@@ -13,6 +13,8 @@ namespace {
 
 struct RecallOptions {
   std::string space;
+  std::vector<std::string> spaces;  // names and patterns; instead of `space`
+  bool strict = false;
   std::string query;
   uint32_t limit = 10;
   std::vector<std::string> tags;
@@ -63,11 +65,16 @@ Json AnswerJson(const client::Answer<v1::RecallResponse>& answer) {
   for (const v1::MissingSpace& space : reply.coverage().missing()) {
     missing.push_back({{"space", space.space()}, {"reason", space.reason()}});
   }
+  Json unreached = Json::array();
+  for (const v1::MissingNode& node : reply.coverage().unreached()) {
+    unreached.push_back({{"node", node.id()}, {"reason", node.reason()}});
+  }
   return {{"results", results},
           {"coverage",
            {{"asked", reply.coverage().asked()},
             {"answered", reply.coverage().answered()},
-            {"missing", missing}}},
+            {"missing", missing},
+            {"unreached", unreached}}},
           {"degraded", answer.degraded},
           {"staleness_ms", reply.staleness_ms()},
           {"confidence", reply.confidence()},
@@ -88,10 +95,29 @@ std::string WhyText(const v1::Why& why) {
   return text;
 }
 
-void PrintText(const client::Answer<v1::RecallResponse>& answer, double milliseconds) {
+// What is missing in the answer; nothing if nothing is.
+void PrintCoverage(const v1::RecallResponse& reply) {
+  const v1::Coverage& coverage = reply.coverage();
+  if (coverage.missing().empty() && coverage.unreached().empty()) return;
+  fmt::print(stderr, "INCOMPLETE: {} of {} spaces answered, confidence {:.2f}\n",
+             coverage.answered(), coverage.asked(), reply.confidence());
+  for (const v1::MissingSpace& space : coverage.missing()) {
+    fmt::print(stderr, "  missing {}: {}\n", space.space(), space.reason());
+  }
+  for (const v1::MissingNode& node : coverage.unreached()) {
+    fmt::print(stderr, "  not asked what it holds: {}: {}\n", node.id(), node.reason());
+  }
+}
+
+enum class ShowSpace : uint8_t { kNo, kYes };
+
+void PrintText(const client::Answer<v1::RecallResponse>& answer, ShowSpace show_space,
+               double milliseconds) {
   int rank = 0;
   for (const v1::RecallResult& result : answer.message.results()) {
-    fmt::print("{:>3}. {:.4f}  {}  {}\n", ++rank, result.score(), result.id(),
+    const std::string name =
+        show_space == ShowSpace::kYes ? result.space() + "/" + result.id() : result.id();
+    fmt::print("{:>3}. {:.4f}  {}  {}\n", ++rank, result.score(), name,
                Printable(result.content()));
     fmt::print("     confidence {:.2f}; {}\n", result.confidence(), WhyText(result.why()));
   }
@@ -99,12 +125,13 @@ void PrintText(const client::Answer<v1::RecallResponse>& answer, double millisec
   fmt::print(stderr, "{} found, served by {} in {:.1f} ms{}\n", rank, answer.served_by,
              milliseconds,
              answer.degraded ? ", DEGRADED: the node is cut off from the cluster" : "");
+  PrintCoverage(answer.message);
   PrintRoute(answer.route);
 }
 
-absl::StatusOr<v1::RecallRequest> ToRequest(const RecallOptions& options) {
-  v1::RecallRequest request;
-  request.set_space(options.space);
+// What both requests have in common.
+template <class Request>
+absl::Status FillRequest(const RecallOptions& options, Request& request) {
   request.set_query(options.query);
   request.set_limit(options.limit);
   for (const std::string& tag : options.tags) request.add_tags(tag);
@@ -124,20 +151,37 @@ absl::StatusOr<v1::RecallRequest> ToRequest(const RecallOptions& options) {
     if (!embedding.ok()) return embedding.status();
     request.mutable_embedding()->Add(embedding->begin(), embedding->end());
   }
-  return request;
+  return absl::OkStatus();
+}
+
+using RecallAnswer = absl::StatusOr<client::Answer<v1::RecallResponse>>;
+
+RecallAnswer Ask(client::Client& client, const RecallOptions& options,
+                 v1::RecallManyRequest& request, client::Explain explain) {
+  if (!options.spaces.empty()) {
+    for (const std::string& space : options.spaces) request.add_spaces(space);
+    request.set_strict(options.strict);
+    return client.RecallMany(request, explain);
+  }
+  v1::RecallRequest one;
+  if (absl::Status status = FillRequest(options, one); !status.ok()) return status;
+  one.set_space(options.space);
+  return client.Recall(one, explain);
 }
 
 void Recall(Context& context, const RecallOptions& options) {
-  auto request = ToRequest(options);
-  if (!request.ok()) return FailUsage(context, request.status());
+  v1::RecallManyRequest request;
+  if (absl::Status status = FillRequest(options, request); !status.ok()) {
+    return FailUsage(context, status);
+  }
   auto client = Connect(context);
   if (client == nullptr) return;
   auto started = std::chrono::steady_clock::now();
-  auto answer = client->Recall(*request, ExplainOf(context));
+  auto answer = Ask(*client, options, request, ExplainOf(context));
   std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - started;
   if (!answer.ok()) return Fail(context, answer.status());
   if (context.json) return PrintJson(AnswerJson(*answer));
-  PrintText(*answer, took.count());
+  PrintText(*answer, options.spaces.empty() ? ShowSpace::kNo : ShowSpace::kYes, took.count());
 }
 
 }  // namespace
@@ -146,7 +190,20 @@ void AddRecall(CLI::App& app, Context& context) {
   CLI::App* command =
       app.add_subcommand("recall", "find memories by words, by an embedding, or both");
   auto options = std::make_shared<RecallOptions>();
-  command->add_option("--space", options->space, "space to search")->required();
+  CLI::Option_group* where = command->add_option_group("where");
+  where->add_option("--space", options->space, "space to search");
+  CLI::Option* spaces =
+      where
+          ->add_option("--spaces", options->spaces,
+                       "spaces to search as if they were one: names, and patterns with * (quoted), "
+                       "separated by commas")
+          ->delimiter(',')
+          ->allow_extra_args(false);
+  where->require_option(1);
+  command
+      ->add_flag("--strict", options->strict,
+                 "with --spaces: a space that does not answer is an error, not a gap in the answer")
+      ->needs(spaces);
   command->add_option("QUERY", options->query,
                       "words to look for; may be left out with --embedding");
   command->add_option("--limit", options->limit, "results at most, 1 to 1000")
@@ -166,7 +223,9 @@ void AddRecall(CLI::App& app, Context& context) {
                       "file with the query embedding's numbers");
   AddClientOptions(*command, context);
   AddExplain(*command, context);
-  command->footer("Example: engram recall --space notes --explain \"when is tea\"");
+  command->footer(
+      "Examples: engram recall --space notes --explain \"when is tea\"\n"
+      "          engram recall --spaces 'diary,notes-*' \"when is tea\"");
   command->callback([&context, options] { Recall(context, *options); });
 }
 

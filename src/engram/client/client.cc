@@ -207,6 +207,12 @@ absl::StatusOr<Answer<v1::RecallResponse>> Client::Recall(const v1::RecallReques
                                           explain);
 }
 
+absl::StatusOr<Answer<v1::RecallResponse>> Client::RecallMany(const v1::RecallManyRequest& request,
+                                                              Explain explain) {
+  return impl_->Unary<v1::RecallResponse>(fmt::format("{}RecallMany", kService), request,
+                                          Writes::kNo, explain);
+}
+
 absl::StatusOr<Answer<v1::GetResponse>> Client::Get(const v1::GetRequest& request,
                                                     Explain explain) {
   return impl_->Unary<v1::GetResponse>(fmt::format("{}Get", kService), request, Writes::kNo,

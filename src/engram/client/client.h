@@ -72,6 +72,9 @@ class Client {
                                                   Explain explain = Explain::kNo);
   absl::StatusOr<Answer<v1::RecallResponse>> Recall(const v1::RecallRequest& request,
                                                     Explain explain = Explain::kNo);
+  // Over several spaces; the answer's coverage names those that are missing in it.
+  absl::StatusOr<Answer<v1::RecallResponse>> RecallMany(const v1::RecallManyRequest& request,
+                                                        Explain explain = Explain::kNo);
   absl::StatusOr<Answer<v1::GetResponse>> Get(const v1::GetRequest& request,
                                               Explain explain = Explain::kNo);
   absl::StatusOr<Answer<v1::ForgetResponse>> Forget(const v1::ForgetRequest& request,

@@ -107,7 +107,7 @@ class ScatterPlan {
   struct Holder {
     NodeIndex node;
     int tries = 0;
-    bool out = false;       // asking it again is of no use
+    bool out = false;        // asking it again is of no use
     bool disclaims = false;  // it says that it does not hold the space
   };
   using HolderList = absl::InlinedVector<Holder, 3>;

@@ -61,34 +61,6 @@ void CopyMap(const std::map<std::string, std::string>& from, Field* to) {
   for (const auto& [key, value] : from) (*to)[key] = value;
 }
 
-v1::Why WhyProto(const memory::Why& why) {
-  v1::Why proto;
-  proto.set_text_score(why.text_score);
-  proto.set_text_rank(why.text_rank);
-  for (const std::string& term : why.terms) proto.add_terms(term);
-  proto.set_vector_score(why.vector_score);
-  proto.set_vector_rank(why.vector_rank);
-  proto.set_activation(why.activation);
-  proto.set_via(why.via.value());
-  return proto;
-}
-
-v1::RecallResult HitProto(memory::RecallHit hit) {
-  v1::RecallResult proto;
-  memory::Memory& m = hit.memory;
-  proto.set_id(m.id.value());
-  proto.set_space(m.space.value());
-  proto.set_content(std::move(m.content));
-  proto.set_score(hit.score);
-  proto.set_confidence(hit.confidence);
-  *proto.mutable_why() = WhyProto(hit.why);
-  for (std::string& tag : m.tags) proto.add_tags(std::move(tag));
-  CopyMap(m.metadata, proto.mutable_metadata());
-  proto.set_kind(static_cast<v1::Kind>(m.kind));
-  *proto.mutable_occurred_at() = ToTimestamp(m.occurred_at);
-  return proto;
-}
-
 v1::Sibling SiblingProto(memory::Memory m) {
   v1::Sibling proto;
   proto.set_content(std::move(m.content));
@@ -246,9 +218,37 @@ v1::GetResponse ToGetResponse(memory::Memory m) {
   return proto;
 }
 
+v1::Why ToProto(const memory::Why& why) {
+  v1::Why proto;
+  proto.set_text_score(why.text_score);
+  proto.set_text_rank(why.text_rank);
+  for (const std::string& term : why.terms) proto.add_terms(term);
+  proto.set_vector_score(why.vector_score);
+  proto.set_vector_rank(why.vector_rank);
+  proto.set_activation(why.activation);
+  proto.set_via(why.via.value());
+  return proto;
+}
+
+v1::RecallResult ToProto(memory::RecallHit hit) {
+  v1::RecallResult proto;
+  memory::Memory& m = hit.memory;
+  proto.set_id(m.id.value());
+  proto.set_space(m.space.value());
+  proto.set_content(std::move(m.content));
+  proto.set_score(hit.score);
+  proto.set_confidence(hit.confidence);
+  *proto.mutable_why() = ToProto(hit.why);
+  for (std::string& tag : m.tags) proto.add_tags(std::move(tag));
+  CopyMap(m.metadata, proto.mutable_metadata());
+  proto.set_kind(static_cast<v1::Kind>(m.kind));
+  *proto.mutable_occurred_at() = ToTimestamp(m.occurred_at);
+  return proto;
+}
+
 v1::RecallResponse ToRecallResponse(memory::RecallResult result) {
   v1::RecallResponse proto;
-  for (memory::RecallHit& hit : result.hits) *proto.add_results() = HitProto(std::move(hit));
+  for (memory::RecallHit& hit : result.hits) *proto.add_results() = ToProto(std::move(hit));
   proto.mutable_coverage()->set_asked(1);
   proto.mutable_coverage()->set_answered(1);
   proto.set_confidence(1.0);

@@ -41,6 +41,8 @@ v1::StoreResponse ToStoreResponse(const SpaceId& space, const memory::WriteResul
 v1::ForgetResponse ToForgetResponse(const SpaceId& space, const memory::WriteResult& result);
 v1::GetResponse ToGetResponse(memory::Memory memory);
 v1::RecallResponse ToRecallResponse(memory::RecallResult result);
+v1::RecallResult ToProto(memory::RecallHit hit);
+v1::Why ToProto(const memory::Why& why);
 
 // --- routing
 // -------------------------------------------------------------------------------------------------------

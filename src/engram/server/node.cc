@@ -21,6 +21,8 @@
 #include "engram/server/peer_service.h"
 #include "engram/server/public_services.h"
 #include "engram/server/reflection_service.h"
+#include "engram/server/scatter_call.h"
+#include "engram/server/scatter_service.h"
 #include "engram/server/version.h"
 
 namespace engram::server {
@@ -110,6 +112,7 @@ struct Node::Parts {
         workers(config.workers, kRecallQueueMax),
         admission(config, loops),
         local(context.self, *engine, context.table, workers, admission),
+        scatter(context, *engine, workers),
         router(context, local),
         metrics(context, WallNow()),
         server(loops, ServerOptionsOf(config, tls)),
@@ -123,6 +126,7 @@ struct Node::Parts {
   WorkerPool workers;
   Admission admission;
   LocalService local;
+  ScatterService scatter;
   Router router;
   HealthService health;
   NodeMetrics metrics;
@@ -146,6 +150,8 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
   p.local.PublishHeldSpaces();
   AddMemoryService(p.server, p.context, p.router);
   AddPeerService(p.server, p.context, p.local);
+  AddRecallMany(p.server, p.context, p.scatter);
+  p.scatter.AddTo(p.server);
   AddReflectionService(p.server, kPublicServices);
   p.health.AddTo(p.server);
   AddClusterServices(p.server, p.context, *p.engine, WallNow());

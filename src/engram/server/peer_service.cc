@@ -17,14 +17,6 @@ namespace {
 using net::ServerCall;
 using routing::Ownership;
 
-absl::Status CheckCluster(const NodeContext& context, const ServerCall& call) {
-  std::string_view cluster = call.metadata().Find(kMdCluster).value_or("");
-  if (cluster == context.config.cluster) return absl::OkStatus();
-  return InvalidArgument(kMdCluster,
-                         fmt::format("node {} is of cluster '{}', the request came from '{}'",
-                                     context.self.value(), context.config.cluster, cluster));
-}
-
 absl::Status NotHere(const NodeContext& context, const SpaceId& space) {
   ErrorDetail detail{ErrorCode::kNoAssignment, "", space.value(), context.self.value(), {}};
   return MakeError(detail, fmt::format("there is no space '{}'", space.value()));
@@ -92,6 +84,22 @@ void Handle(routing::Operation op, NodeContext& context, LocalService& local, Se
 }
 
 }  // namespace
+
+absl::Status CheckCluster(const NodeContext& context, const ServerCall& call) {
+  std::string_view cluster = call.metadata().Find(kMdCluster).value_or("");
+  if (cluster == context.config.cluster) return absl::OkStatus();
+  return InvalidArgument(kMdCluster,
+                         fmt::format("node {} is of cluster '{}', the request came from '{}'",
+                                     context.self.value(), context.config.cluster, cluster));
+}
+
+absl::Status CheckHeld(const NodeContext& context, const SpaceId& space) {
+  std::optional<placement::Assignment> known = context.table.FindAssignment(space.view());
+  const Ownership ownership = CheckOwnership(routing::Operation::kRecall, known ? &*known : nullptr,
+                                             context.ring.FirstHolder(space.view()), context.self);
+  if (ownership == Ownership::kServe) return absl::OkStatus();
+  return known ? WrongNode(context, *known) : NotHere(context, space);
+}
 
 void AddPeerService(net::Server& server, NodeContext& context, LocalService& local) {
   for (const OperationMethods& methods : kOperations) {

@@ -105,6 +105,24 @@ async function recall_filters({ first, last, space }) {
   assert.deepEqual(await found({ min_confidence: 0.5 }), ['apple', 'rule']);
 }
 
+async function recall_over_several_spaces({ clients, first, space }) {
+  const other = `${space}.other`;
+  const missing = `${space}.missing`;
+  await first.store(space, 'the kettle is blue', { id: 'a' });
+  await first.store(other, 'the kettle is red', { id: 'b' });
+  for (const client of clients) {
+    const recall = (fields) => client.unary(client.memory, 'RecallMany', { query: 'kettle', ...fields });
+    const spaces = [space, other, missing, other];
+    let answer = await recall({ spaces });
+    assert.deepEqual(answer.results.map((r) => [r.space, r.id]), [[space, 'a'], [other, 'b']]);
+    assert.deepEqual([answer.coverage.asked, answer.coverage.answered], [3, 2]);
+    assert.deepEqual(answer.coverage.missing.map((m) => [m.space, m.reason]), [[missing, 'no such space']]);
+    await expectError(recall({ spaces, strict: true }), NOT_FOUND, 'NO_ASSIGNMENT');
+    answer = await recall({ spaces: [`${space}*`] });
+    assert.deepEqual([answer.coverage.asked, answer.results.length], [2, 2]);
+  }
+}
+
 async function link_spreads_activation({ clients, first, last, space }) {
   await first.store(space, 'the lighthouse on the cliff', { id: 'lighthouse' });
   await first.store(space, 'a keeper named Ida', { id: 'keeper' });
@@ -364,7 +382,8 @@ async function nodes_agree_about_the_cluster({ clients, first, space }) {
 
 module.exports = {
   store_makes_an_id, every_node_gives_back_what_was_stored, store_replaces_by_id, unicode_survives, recall_by_text,
-  recall_by_embedding, recall_filters, link_spreads_activation, forget_is_seen_everywhere,
+  recall_by_embedding, recall_filters, recall_over_several_spaces, link_spreads_activation,
+  forget_is_seen_everywhere,
   stream_stores_each_by_its_own_space, empty_stream, bad_input_names_its_field, unknown_id_and_space, broken_message,
   oversized_message, large_message_passes, unimplemented_method, deadline, cancellation, served_by,
   explain_tells_the_route, request_id_has_one_effect, foreign_metadata_is_ignored, many_calls_at_once,

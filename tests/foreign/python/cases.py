@@ -114,6 +114,24 @@ def recall_filters(context):
     check_equal(found(min_confidence=0.5), ["apple", "rule"], "confidence")
 
 
+def recall_over_several_spaces(context):
+    other, missing = f"{context.space}.other", f"{context.space}.missing"
+    context.first.store(context.space, "the kettle is blue", id="a")
+    context.first.store(other, "the kettle is red", id="b")
+    for client in context.clients:
+        request = memory_pb2.RecallManyRequest(spaces=[context.space, other, missing, other], query="kettle")
+        answer = client.memory.RecallMany(request, timeout=TIMEOUT_S)
+        check_equal([(r.space, r.id) for r in answer.results], [(context.space, "a"), (other, "b")], "results")
+        check_equal((answer.coverage.asked, answer.coverage.answered), (3, 2), "coverage")
+        check_equal([(m.space, m.reason) for m in answer.coverage.missing], [(missing, "no such space")], "missing")
+        request.strict = True
+        expect_error(lambda: client.memory.RecallMany(request, timeout=TIMEOUT_S), grpc.StatusCode.NOT_FOUND,
+                     "NO_ASSIGNMENT")
+        request = memory_pb2.RecallManyRequest(spaces=[f"{context.space}*"], query="kettle")
+        answer = client.memory.RecallMany(request, timeout=TIMEOUT_S)
+        check_equal((answer.coverage.asked, len(answer.results)), (2, 2), "spaces and results of a pattern")
+
+
 def link_spreads_activation(context):
     context.first.store(context.space, "the lighthouse on the cliff", id="lighthouse")
     context.first.store(context.space, "a keeper named Ida", id="keeper")
@@ -370,7 +388,7 @@ def nodes_agree_about_the_cluster(context):
 
 ALL = [
     store_makes_an_id, every_node_gives_back_what_was_stored, store_replaces_by_id, unicode_survives, recall_by_text,
-    recall_by_embedding, recall_filters, link_spreads_activation, forget_is_seen_everywhere,
+    recall_by_embedding, recall_filters, recall_over_several_spaces, link_spreads_activation, forget_is_seen_everywhere,
     stream_stores_each_by_its_own_space, empty_stream, bad_input_names_its_field, unknown_id_and_space, broken_message,
     oversized_message, large_message_passes, unimplemented_method, deadline, cancellation, served_by,
     explain_tells_the_route, request_id_has_one_effect, foreign_metadata_is_ignored, many_calls_at_once,
