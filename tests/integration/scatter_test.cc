@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -151,6 +152,18 @@ TEST_F(Scatter, ADeadNodesSpacesAreNamedAndTheOthersAnswer) {
     EXPECT_EQ(DetailOf(refused.status()).space, spaces_[2]);
     EXPECT_THAT(std::string(refused.status().message()), HasSubstr(spaces_[2]));
   }
+}
+
+TEST_F(Scatter, ASilentNodeDoesNotCostTheAnswerOfTheOthers) {
+  Fill(cluster_, spaces_);
+  cluster_.node(2).Signal(SIGSTOP);
+  auto answer = cluster_.Client({0}, std::chrono::seconds(2))->RecallMany(Question(spaces_, "tea"));
+  cluster_.node(2).Signal(SIGCONT);
+  ASSERT_TRUE(answer.ok()) << answer.status();  // within the client's deadline
+  ASSERT_EQ(answer->message.coverage().missing_size(), 1);
+  EXPECT_EQ(answer->message.coverage().missing(0).space(), spaces_[2]);
+  EXPECT_THAT(answer->message.coverage().missing(0).reason(), HasSubstr("no answer"));
+  EXPECT_EQ(answer->message.results_size(), 10);
 }
 
 TEST_F(Scatter, PatternsAskEveryNodeWhatItHolds) {

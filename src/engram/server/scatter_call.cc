@@ -11,7 +11,6 @@
 
 namespace engram::server {
 
-using memory::MergedHit;
 using routing::NodeIndex;
 using routing::ScatterPlan;
 
@@ -328,109 +327,6 @@ void ScatterCall::OnFound(const Results& results) {
   if (!statistics_) statistics_.emplace();
   statistics_->with_term.resize(ranking_.text.terms.size());
   Merge();
-}
-
-// --- merge and read
-
-void ScatterCall::Merge() {
-  using Hits = std::vector<MergedHit>;
-  service_.OnWorker<Hits>(
-      *loop_.loop,
-      [this, self = shared_from_this()]() -> absl::StatusOr<Hits> {
-        return memory::Merge(ranking_, *statistics_, findings_);
-      },
-      [self = shared_from_this()](absl::StatusOr<Hits> hits) {
-        if (!self->done_) return;
-        if (!hits.ok()) return self->Finish(hits.status());
-        self->OnMerged(*std::move(hits));
-      });
-}
-
-void ScatterCall::OnMerged(std::vector<MergedHit> hits) {
-  hits_ = std::move(hits);
-  NeedsReading() ? Read() : Reply();
-}
-
-// One of the first `limit` hits that exist is not here.
-bool ScatterCall::NeedsReading() const {
-  size_t ready = 0;
-  for (const MergedHit& hit : hits_) {
-    if (ready == request_.query.limit) return false;
-    if (gone_.contains({hit.space, hit.found})) continue;
-    if (!records_[hit.space][hit.found].has_value()) return true;
-    ++ready;
-  }
-  return false;
-}
-
-void ScatterCall::Read() {
-  to_read_.clear();
-  for (const MergedHit& hit : hits_) {
-    const bool here = RecordOf(hit).has_value() || gone_.contains({hit.space, hit.found});
-    if (!here) to_read_[static_cast<Space>(hit.space)].push_back(&hit);
-  }
-  // The plan numbers what it is given: the n-th of to_read_.
-  std::vector<ScatterPlan::Holders> spaces;
-  for (const auto& [space, wanted] : to_read_) spaces.push_back(HoldersOf(names_[space]));
-  Ask(ScatterStep::kRead, spaces, &ScatterCall::ReadRequest, &ScatterCall::TakeRead,
-      &ScatterCall::OnRead);
-}
-
-std::string ScatterCall::ReadRequest(const Spaces& spaces) {
-  peer::v1::ReadFoundRequest request;
-  *request.mutable_question() = request_.question;
-  for (Space nth : spaces) {
-    const auto& [space, wanted] = *std::next(to_read_.begin(), nth);
-    peer::v1::MemoriesOfSpace* memories = request.add_spaces();
-    AddRouted(names_[space], memories->mutable_space());
-    for (const MergedHit* hit : wanted) {
-      memories->add_ids(findings_[hit->space].found[hit->found].id.value());
-    }
-  }
-  return request.SerializeAsString();
-}
-
-ScatterCall::Answers ScatterCall::TakeRead(const Spaces& spaces, const std::string& bytes) {
-  peer::v1::ReadFoundResponse reply;
-  if (!reply.ParseFromString(bytes)) return MakeError(ErrorCode::kInternal, "no ReadFoundResponse");
-  std::map<std::string, peer::v1::ReadSpace*> by_name;
-  for (peer::v1::ReadSpace& space : *reply.mutable_spaces()) by_name[space.space()] = &space;
-  std::vector<ScatterRound::Answer> answers;
-  for (Space nth : spaces) {
-    ScatterRound::Answer& answer = answers.emplace_back();
-    const auto& [space, wanted] = *std::next(to_read_.begin(), nth);
-    auto read = by_name.find(names_[space]);
-    if (read == by_name.end() || read->second->has_refusal()) {
-      answer = AnswerTo(names_[space],
-                        read == by_name.end() ? peer::v1::SpaceRefusal() : read->second->refusal());
-      continue;
-    }
-    std::map<std::string, v1::RecallResult*> memories;
-    for (v1::RecallResult& m : *read->second->mutable_memories()) memories[m.id()] = &m;
-    for (const MergedHit* hit : wanted) {
-      auto memory = memories.find(findings_[hit->space].found[hit->found].id.value());
-      if (memory == memories.end()) {
-        gone_.insert({hit->space, hit->found});
-      } else {
-        RecordOf(*hit) = std::move(*memory->second);
-      }
-    }
-  }
-  return answers;
-}
-
-void ScatterCall::OnRead(const Results& results) {
-  bool all = true;
-  size_t nth = 0;
-  for (const auto& [space, wanted] : to_read_) {
-    const ScatterPlan::Result& result = results[nth++];
-    if (result.answered) continue;
-    all = false;
-    findings_[space].status = result.error;
-    AddMissing(names_[space], result);
-  }
-  // Without the spaces that failed, others come forward.
-  all ? Reply() : Merge();
 }
 
 }  // namespace engram::server
