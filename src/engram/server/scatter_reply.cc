@@ -106,7 +106,7 @@ void ScatterCall::Finish(absl::StatusOr<std::string> message) {
 }
 
 void AddRecallMany(net::Server& server, NodeContext& context, ScatterService& service) {
-  server.AddUnary(kRecallMany, [&context, &service](net::ServerCall call, std::string body) {
+  server.AddUnary(kRecallMany, [&context, &service](net::ServerCall call, const std::string& body) {
     LoopState& loop = context.StateOf(call.loop());
     auto request = ScatterCall::Parse(
         body, OperationDeadline(call.deadline(), context.config.deadline, Now()));

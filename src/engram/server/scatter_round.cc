@@ -49,7 +49,6 @@ ScatterRound::ScatterRound(NodeContext& context, LoopState& loop, ScatterService
       service_(service),
       question_(std::move(question)),
       deadline_(deadline),
-      options_(options),
       plan_(spaces, LiveNodes(context), deadline, options, context.nodes, loop.random) {}
 
 void ScatterRound::Start() { Do(plan_.Start(Now())); }

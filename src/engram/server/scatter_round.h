@@ -67,7 +67,6 @@ class ScatterRound : public std::enable_shared_from_this<ScatterRound> {
   ScatterService& service_;
   Question question_;
   const TimePoint deadline_;
-  const routing::ScatterOptions& options_;
   routing::ScatterPlan plan_;
   std::unordered_map<uint32_t, UnderWay> under_way_;
   std::optional<net::EventLoop::Timer> timer_;
