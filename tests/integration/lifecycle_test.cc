@@ -158,6 +158,7 @@ TEST_F(RefusesToStart, OnACorruptConfiguration) {
   CommandResult misspelt = RunCommand({EngramBinary(), "serve", "--config", file.string()});
   EXPECT_EQ(misspelt.exit_code, 2);
   EXPECT_THAT(misspelt.err, HasSubstr("did you mean 'data-dir'?"));
+  EXPECT_THAT(misspelt.err, HasSubstr("run the command again"));
   EXPECT_EQ(RunCommand({EngramBinary(), "serve", "--config", "/no/such/file"}).exit_code, 2);
 }
 

@@ -30,10 +30,9 @@ std::string_view NextStep(const Context& context, const absl::Status& status) {
 
 double Milliseconds(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
-void PrintError(const Context& context, const absl::Status& status) {
+void PrintError(const Context& context, const absl::Status& status, std::string_view next) {
   ErrorDetail detail = DetailOf(status);
   const ErrorInfo& info = InfoOf(detail.code);
-  std::string_view next = NextStep(context, status);
   std::string message(status.message());
   if (context.json) {
     Json json = {{"error", message},
@@ -120,12 +119,16 @@ std::unique_ptr<client::Client> Connect(Context& context) {
 }
 
 void Fail(Context& context, const absl::Status& status) {
-  PrintError(context, status);
+  PrintError(context, status, NextStep(context, status));
   context.exit_code = ExitCodeOf(CodeOf(status));
 }
 
 void FailUsage(Context& context, const absl::Status& status) {
-  PrintError(context, status);
+  // Found before anything was sent: the table's advice is for requests.
+  const bool invalid = CodeOf(status) == ErrorCode::kInvalidArgument;
+  PrintError(context, status,
+             invalid ? "Correct it and run the command again; its --help says what it takes."
+                     : NextStep(context, status));
   context.exit_code = kWrongUsage;
 }
 
