@@ -57,11 +57,14 @@ void BenchDecision(double seconds, Goals& goals) {
   std::vector<placement::Assignment> all;
   for (size_t s = 0; s < workload.size(); ++s) all.push_back(workload.AssignmentOf(s, 0));
   table.Apply(all);
-  const NodeId self = all[0].primary;
+  const routing::NodeIndex self = workload.nodes().Intern(NodeId("entry"));
+  const routing::View view{workload.nodes(), self, {}};
+  const TimePoint now{std::chrono::seconds(1)};
+  std::mt19937_64 random(1);
   auto decide = [&](size_t i) {
     const std::string& space = workload.queries()[i % workload.size()];
-    std::optional<placement::Assignment> known = table.FindAssignment(space);
-    return Decide(routing::Operation::kGet, known ? &*known : nullptr, self, self);
+    const routing::Knowledge knowledge{table.Find(space), std::nullopt, self};
+    return Decide(routing::Operation::kGet, {}, knowledge, view, now, random);
   };
   size_t candidates = 0;
   AddGoal(goals, "whole routing decision, its look-up included",
@@ -69,14 +72,15 @@ void BenchDecision(double seconds, Goals& goals) {
           true);
   if (candidates == 0) std::abort();
 
-  std::mt19937_64 random(1);
   const routing::CallPlanOptions options;
-  const TimePoint now{std::chrono::seconds(1)};
   std::vector<routing::Decision> decisions;
   for (size_t i = 0; i < 1'000; ++i) decisions.push_back(decide(i));
   const Times start = TimeSteps(seconds, [&](size_t i) {
-    routing::CallPlan plan(routing::Operation::kGet, SpaceId(workload.queries()[i % 1'000]),
-                           decisions[i % 1'000], now + std::chrono::seconds(10), options, random);
+    const routing::CallRequest request{routing::Operation::kGet,
+                                       workload.queries()[i % 1'000],
+                                       {},
+                                       now + std::chrono::seconds(10)};
+    routing::CallPlan plan(request, decisions[i % 1'000], self, workload.nodes(), options, random);
     if (!std::holds_alternative<routing::CallPlan::Send>(plan.Start(now))) std::abort();
   });
   fmt::print("\nstart of a plan, a copy of the decision included: p50 {:.0f} ns, p99 {:.0f} ns\n",

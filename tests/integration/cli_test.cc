@@ -71,6 +71,7 @@ TEST_F(Cli, StoreGetRecallForgetHaveTheirDocumentedShapes) {
 
 TEST_F(Cli, AnyRequestExplainsItsRoute) {
   const std::string space = shared_cluster->SpaceOn(2, "explained");
+  RunJson(0, {"store", "--space", space, "it comes into being"});
   const std::vector<std::vector<std::string>> requests = {
       {"store", "--space", space, "--id", "tea", "tea is at four"},
       {"store", "--space", space, "--id", "cup", "a cup"},

@@ -56,6 +56,13 @@ class Overload : public ::testing::Test {
     return statuses;
   }
 
+  void CreateThroughNode0(const std::string& space) {
+    v1::StoreRequest create;
+    create.set_space(space);
+    create.set_content("text");
+    ASSERT_TRUE(cluster_.Client({0})->Store(create).ok());
+  }
+
   TestCluster cluster_{OneWriteAtATime()};
 
  private:
@@ -86,6 +93,7 @@ class Overload : public ::testing::Test {
 
 TEST_F(Overload, WhatIsShedSaysWhoAndWhenToComeAgain) {
   const std::string here = cluster_.SpaceOn(0);
+  CreateThroughNode0(here);
   int shed = 0;
   EXPECT_TRUE(Eventually([&] {
     for (const absl::Status& status : StoreAll(std::vector(kInOneGo, here))) {
@@ -106,10 +114,8 @@ TEST_F(Overload, WhatIsShedSaysWhoAndWhenToComeAgain) {
 TEST_F(Overload, ABusyWrongNodeStillRedirects) {
   const std::string here = cluster_.SpaceOn(0);
   const std::string there = cluster_.SpaceOn(1);
-  v1::StoreRequest create;
-  create.set_space(there);
-  create.set_content("text");
-  ASSERT_TRUE(cluster_.Client({0})->Store(create).ok()) << "node 0 now knows where it is";
+  CreateThroughNode0(here);
+  CreateThroughNode0(there);  // now it knows where that is
 
   std::vector<std::string> mixed;
   for (int i = 0; i < kInOneGo; ++i) mixed.insert(mixed.end(), {here, there});

@@ -41,10 +41,10 @@ inline constexpr int kErrorCodeCount = 18;
 
 // What the attempt machine does about an error of one node (SPEC R6).
 enum class RetryClass : uint8_t {
-  kFatal,  // the request itself is at fault, or nothing helps: end at once, never held against the
-           // node
+  kFatal,         // the request itself is at fault, or nothing helps: end at once
   kRetriable,     // the node did not do it: try again, or elsewhere
   kRedirect,      // the node says who does: go there at once
+  kLookUp,        // the node knows nobody who does: ask all
   kUndetermined,  // the node may have done it: try again only under the same request id
 };
 
@@ -53,7 +53,8 @@ struct ErrorInfo {
   std::string_view name;  // e.g. "NO_ASSIGNMENT": in JSON, in logs, in docs/ERRORS.md
   absl::StatusCode grpc;
   RetryClass retry;
-  std::string_view next;  // one sentence for a person: what to do now
+  bool held_against_node;  // counts for its circuit breaker (SPEC R9)
+  std::string_view next;   // one sentence for a person: what to do now
 };
 
 // REQUIRES: `code` is one of the enumerators.

@@ -75,6 +75,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
    public:
     CallHandle() = default;
     void Cancel();
+    // The request, while the call has not ended; for asking another node meanwhile.
+    std::optional<std::string> CopyRequest() const;
 
    private:
     friend class internal::ChannelImpl;

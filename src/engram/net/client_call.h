@@ -32,6 +32,8 @@ class ClientCall final : public H2Stream {
 
   // Unary only, before it is submitted.
   void SetRequest(std::string request);
+  // Unary only: a copy of the request, for another node.
+  std::string CopyRequest() const { return sent(); }
   // Streaming only, at once.
   void SetStreaming() { set_kind(Kind::kStreaming); }
   // No messages of ours will follow.

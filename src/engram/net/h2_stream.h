@@ -108,6 +108,7 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   // The last message sent is kept for TakeSent().
   void KeepSent() { queue_.set_after_sending(SendQueue::AfterSending::kKeep); }
   std::string TakeSent();
+  const std::string& sent() const { return queue_.last(); }
 
   void Enqueue(std::string message);
   void EndSend();

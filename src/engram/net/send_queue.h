@@ -29,6 +29,8 @@ class SendQueue {
   size_t CopyTo(std::string& out, size_t n);
   // The message under way or, with kKeep, sent last; nothing is left to send.
   std::string TakeLast();
+  // The same, copied, while it is still needed.
+  const std::string& last() const { return front_; }
   void Clear() { TakeLast(); }
 
  private:

@@ -1,19 +1,27 @@
-// The attempt machine of one routed request (SPEC R4, R6, R8): fed with what happened, it says what
-// to do next.
+// The attempt machine of one routed request (SPEC R4, R6 to R9, R13): fed with what happened, it
+// says what to do next.
 //
-// Pure: no I/O, no clock; the driver sends, waits and reports. Not thread-safe: it belongs to the
-// loop that carries the request.
+// Pure: no I/O, no clock; the driver sends, asks, waits and reports. Not thread-safe: it belongs to
+// the loop that carries the request. What it learns about nodes it tells their NodeState, which all
+// requests share.
 //
-// Rules, each in one place below:
+// The rules, each in one place of call_plan.cc:
 //  - Every candidate is tried once before any is tried again; then back-off, at most
-//  `tries_per_node_max` tries each.
+//    `tries_per_node_max` tries each. A repeat needs the node's retry budget; the first try at
+//    another holder is free.
+//  - A node whose breaker is open is passed over. When all are, one that is held alive gets a probe
+//    now and then, and everybody else fails with kCircuitBreakerOpen.
 //  - A redirect is followed at once if it raises the known version, at most `redirects_max` times.
-//  - A fatal error of the node that was asked is the result; errors are classified by base/error.h
-//  alone.
+//  - When that leads nowhere, or no candidate can be reached, the assignment may be old: everybody
+//    is asked once who holds the space.
+//  - A fatal error of the node that was asked is the result. base/error.h alone classifies errors.
 //  - A write that may have been carried out is repeated (it keeps its request id, so it has one
-//  effect); if nothing settles it,
-//    the result is Undetermined, never "failed".
-//  - A try of a read is cut short after `read_try_limit` while another candidate is left.
+//    effect); if nothing settles it, the result is kUndetermined, never "failed".
+//  - A try is cut short: of a read while another candidate is left, of a write always, since it can
+//    be repeated. While the only candidate is slow, everybody is asked beside it.
+//  - With `hedged_reads`, a read that takes longer than 95 of 100 at that node is also sent to the
+//    next holder, within that one's budget; the first answer wins. The same, sooner and free, if
+//    the try is a breaker's probe: nobody shall wait for a node because it was chosen to find out.
 #pragma once
 
 #include <optional>
@@ -27,9 +35,9 @@
 #include "absl/status/status.h"
 #include "engram/base/error.h"
 #include "engram/base/time.h"
-#include "engram/placement/assignment.h"
 #include "engram/routing/backoff.h"
 #include "engram/routing/decision.h"
+#include "engram/routing/node_table.h"
 
 namespace engram::routing {
 
@@ -37,7 +45,18 @@ struct CallPlanOptions {
   int tries_per_node_max = 3;
   int redirects_max = 2;
   Duration read_try_limit = std::chrono::milliseconds(500);
+  Duration write_try_limit = std::chrono::seconds(3);
+  // A read that is a breaker's probe goes to the next holder too after this time.
+  Duration probe_patience = std::chrono::milliseconds(50);
+  bool hedged_reads = false;
   BackoffOptions backoff;
+};
+
+struct CallRequest {
+  Operation op = Operation::kGet;
+  std::string_view space;  // outlives the plan
+  ReadPolicy policy;
+  TimePoint deadline;
 };
 
 // What the driver knows of a try that failed.
@@ -51,15 +70,27 @@ enum class Delivery : uint8_t {
 struct Outcome {
   absl::Status status;  // OK ends the plan
   Delivery delivery = Delivery::kAnswered;
-  // Of a WrongNode answer: the assignment that the node knows.
-  std::optional<placement::Assignment> redirect;
+  // Of a kWrongNode answer: the assignment that the node knows.
+  std::optional<Route> redirect;
+};
+
+// What came of asking everybody who holds the space.
+struct LookUp {
+  // What the holders say of themselves. `primary` is kNoNode if only replicas answered; nothing if
+  // nobody holds it.
+  std::optional<Route> claim;
+  // The newest assignment that any of the others has heard of, who hold nothing themselves. Counts
+  // only without a claim: a space that moves while all are asked is claimed by nobody.
+  std::optional<Route> heard;
+  uint32_t asked = 0;
+  uint32_t answered = 0;
 };
 
 // One line of `--explain`. Every request makes one and few are read: texts are static, or made when
 // they are asked for.
 struct AttemptRecord {
-  NodeId node;
-  std::string_view outcome;  // "ok", "redirect", "failed", "undetermined"
+  std::string_view node;     // its id; lives as long as the NodeTable
+  std::string_view outcome;  // "ok", "redirect", "failed", "undetermined", "skipped", "unanswered"
   std::string_view why;      // the node was asked
   absl::Status error;        // OK if it served the request
   Duration took{};
@@ -68,71 +99,134 @@ struct AttemptRecord {
     return error.ok() ? std::string(why) : std::string(error.message());
   }
 };
-
 using AttemptRecords = absl::InlinedVector<AttemptRecord, 1>;
+
+// What a finished request took, for the metrics.
+struct CallStats {
+  int hops = 0;       // the first forward, and each that followed a redirect
+  int redirects = 0;  // answers kWrongNode
+  int look_ups = 0;
+  int retries = 0;                                // repeats at the same node
+  absl::InlinedVector<ErrorCode, 4> retried_for;  // the error that led to each
+  int fallbacks = 0;                              // first tries at a further holder
+  int hedges = 0;
+  int breaker_refusals = 0;
+  int budget_refusals = 0;
+};
 
 class CallPlan {
  public:
   struct Send {
-    NodeId node;
-    TimePoint deadline;  // of this try
-    int hop;             // 1 for the first node asked, +1 with each redirect
-    Version version;     // of the assignment by which the node was chosen
+    int attempt;  // names the try in OnOutcome()
+    NodeIndex node;
+    TimePoint deadline;    // of this try
+    int hop;               // 1 for the first node asked, +1 with each redirect
+    RouteVersion version;  // of the assignment by which the node was chosen
+    bool create;           // nobody holds the space: the node is asked to create it
+    TimePoint check_at;    // if it has not ended then, call OnTimer
+  };
+  struct AskAll {        // who holds the space? Then call OnLookUp
+    RouteVersion known;  // an answer that is older helps nobody
+    TimePoint until;     // if there is none by then, call OnTimer
   };
   struct Wait {
     TimePoint until;  // then call OnTimer
   };
-  struct Finish {
+  struct Await {};  // nothing to do until another try that is under way ends
+  struct Finish {   // what is still under way is to be cancelled
     absl::Status status;
   };
-  using Action = std::variant<Send, Wait, Finish>;
+  using Action = std::variant<Send, AskAll, Wait, Await, Finish>;
 
-  // `random` must outlive the plan. REQUIRES: decision.candidates is not empty.
-  CallPlan(Operation op, SpaceId space, Decision decision, TimePoint deadline,
+  // All that is referred to must outlive the plan.
+  CallPlan(const CallRequest& request, Decision decision, NodeIndex proposed, NodeTable& nodes,
            const CallPlanOptions& options, std::mt19937_64& random);
+  // Tries under way are then without a verdict on their nodes.
+  ~CallPlan();
+  CallPlan(const CallPlan&) = delete;
+  CallPlan& operator=(const CallPlan&) = delete;
 
   Action Start(TimePoint now);
-  // REQUIRES: the last action was Send.
-  Action OnOutcome(const Outcome& outcome, TimePoint now);
-  // REQUIRES: the last action was Wait.
+  // REQUIRES: the try is under way and the plan has not finished.
+  Action OnOutcome(int attempt, const Outcome& outcome, TimePoint now);
+  Action OnLookUp(const LookUp& look_up, TimePoint now);
   Action OnTimer(TimePoint now);
 
+  const CallStats& stats() const { return stats_; }
   const AttemptRecords& attempts() const { return attempts_; }
   // The same, given away; when the plan has finished.
   AttemptRecords TakeAttempts() { return std::move(attempts_); }
 
  private:
   struct Candidate {
-    NodeId node;
+    NodeIndex node;
     int tries = 0;
+    bool shut = false;    // by its breaker, in this round
+    bool spent = false;   // its retry budget is, in this round
+    bool denied = false;  // it said that it does not hold the space
+
+    bool Excluded() const { return shut || spent || denied; }
+  };
+  struct UnderWay {
+    int attempt;
+    NodeIndex node;
+    CircuitBreaker::Ticket ticket;
+    TimePoint since;
+    std::string_view why;
   };
 
   Action Next(TimePoint now);
-  Action SendTo(Candidate& candidate, TimePoint now);
+  std::optional<Action> TryCandidates(TimePoint now);
+  std::optional<Action> Try(Candidate& candidate, TimePoint now);
+  std::optional<Action> ProbeLastHolder(TimePoint now);
+  Action SendTo(Candidate& candidate, CircuitBreaker::Ticket ticket, TimePoint now);
+  Action NextRound(TimePoint now);
+  int RoundsMax() const;
   Action Follow(const Outcome& outcome, TimePoint now);
+  Action WhileSlow(TimePoint now);
+  std::optional<Action> Hedge(TimePoint now);
+  Action Ask();
+  void Adopt(const Route& route, std::string_view why, TimePoint now);
   Action GiveUp();
+  Action AllShut(TimePoint now);
+  Action NobodyHolds(const LookUp& look_up, TimePoint now);
   Action End(const absl::Status& status);
   Action EndAtDeadline();
-  void Record(std::string_view outcome, const absl::Status& status, TimePoint now);
-  Candidate* LeastTried();
-  bool OthersUntried(const Candidate& candidate) const;
-  absl::Status Annotated(ErrorCode code, const std::string& message) const;
 
-  const Operation op_;
-  const SpaceId space_;
-  const TimePoint deadline_;
+  UnderWay Take(int attempt);
+  void Judge(const UnderWay& ended, const Outcome& outcome, TimePoint now);
+  void Skip(Candidate& candidate, ErrorCode code, std::string_view reason);
+  void Deny(NodeIndex node);
+  void Record(const UnderWay& ended, std::string_view outcome, const absl::Status& status,
+              TimePoint now);
+  void SetLimits(const Candidate& candidate, bool probe, TimePoint now, Send& send) const;
+  bool Probing() const;
+  bool OthersLeft(const Candidate& candidate) const;
+  CircuitBreaker& BreakerOf(NodeIndex node) const;
+  absl::Status Error(ErrorCode code, const std::string& message, Duration retry_after = {}) const;
+
+  const CallRequest request_;
+  const NodeIndex proposed_;
+  NodeTable& nodes_;
   const CallPlanOptions& options_;
   std::mt19937_64& random_;
 
   absl::InlinedVector<Candidate, 3> candidates_;
-  Version version_;
-  std::string_view why_;  // why the current node was chosen
-  int redirects_ = 0;
-  int rounds_ = 0;  // waits so far
-  bool maybe_done_ = false;
-  NodeId asked_;
-  TimePoint asked_at_{};
+  absl::InlinedVector<UnderWay, 1> under_way_;
+  RouteVersion version_;
+  bool assigned_;  // an assignment is known, not only the ring's proposal
+  bool create_ = false;
+  std::string_view why_;  // why the next node is asked
+  int rounds_ = 0;        // waits so far
+  int redirects_followed_ = 0;
+  bool doubt_ = false;       // the assignment may be old
+  bool looked_up_ = false;   // in this round
+  bool asking_ = false;      // the answer to AskAll is outstanding
+  bool progress_ = false;    // something newer was learnt in this round
+  bool maybe_done_ = false;  // a write may have been carried out
+  NodeIndex last_asked_ = kNoNode;
   absl::Status last_error_;
+  CallStats stats_;
   AttemptRecords attempts_;
 };
 

@@ -1,105 +1,72 @@
 #include "engram/routing/call_plan.h"
 
-#include <gtest/gtest.h>
+#include "engram/routing/testing/plan_fixture.h"
 
 namespace engram::routing {
 namespace {
 
-using placement::Assignment;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-
-const NodeId kA("a"), kB("b"), kC("c");
-const TimePoint kStart{seconds(1000)};
-
-Assignment HeldBy(const NodeId& primary, std::vector<NodeId> replicas, uint64_t counter) {
-  return {SpaceId("s"), primary, std::move(replicas), {{counter, primary}, 1}};
-}
-
-Outcome Ok() { return {absl::OkStatus(), Delivery::kAnswered, std::nullopt}; }
-Outcome Fails(ErrorCode code) {
-  return {MakeError(code, "it failed"), Delivery::kAnswered, std::nullopt};
-}
-Outcome Refused() {
-  return {MakeError(ErrorCode::kConnectionFailed, "refused"), Delivery::kNotSent, std::nullopt};
-}
-Outcome Redirect(Assignment to) {
-  return {MakeError(ErrorCode::kWrongNode, "not mine"), Delivery::kAnswered, std::move(to)};
-}
-
-class CallPlanTest : public testing::Test {
- protected:
-  CallPlan Plan(Operation op, const Assignment& assignment,
-                TimePoint deadline = kStart + seconds(10)) {
-    return CallPlan(op, SpaceId("s"), Decide(op, &assignment, kA, NodeId("entry")), deadline,
-                    options_, random_);
-  }
-  static CallPlan::Send AsSend(const CallPlan::Action& action) {
-    EXPECT_TRUE(std::holds_alternative<CallPlan::Send>(action));
-    return std::get<CallPlan::Send>(action);
-  }
-  static TimePoint AsWait(const CallPlan::Action& action) {
-    EXPECT_TRUE(std::holds_alternative<CallPlan::Wait>(action));
-    return std::get<CallPlan::Wait>(action).until;
-  }
-  static absl::Status AsFinish(const CallPlan::Action& action) {
-    EXPECT_TRUE(std::holds_alternative<CallPlan::Finish>(action));
-    return std::get<CallPlan::Finish>(action).status;
-  }
-
-  CallPlanOptions options_;
-  std::mt19937_64 random_{1};
-};
+class CallPlanTest : public PlanTest {};
 
 TEST_F(CallPlanTest, TheFirstSuccessEndsIt) {
-  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 1));
-  EXPECT_EQ(AsSend(plan.Start(kStart)).node, kA);
-  EXPECT_TRUE(AsFinish(plan.OnOutcome(Ok(), kStart + milliseconds(2))).ok());
+  CallPlan plan = Plan(Operation::kStore, HeldBy(a_, {}, 1));
+  CallPlan::Send send = AsSend(plan.Start(kStart));
+  EXPECT_EQ(send.node, a_);
+  EXPECT_EQ(send.hop, 1);
+  EXPECT_TRUE(AsFinish(plan.OnOutcome(send.attempt, Ok(), kStart + milliseconds(2))).ok());
   ASSERT_EQ(plan.attempts().size(), 1u);
+  EXPECT_EQ(plan.attempts()[0].node, "a");
   EXPECT_EQ(plan.attempts()[0].outcome, "ok");
   EXPECT_EQ(plan.attempts()[0].took, milliseconds(2));
+  EXPECT_EQ(plan.stats().hops, 1);
 }
 
 TEST_F(CallPlanTest, AFatalErrorEndsItAtOnce) {
-  CallPlan plan = Plan(Operation::kGet, HeldBy(kA, {kB}, 1));
-  plan.Start(kStart);
-  EXPECT_EQ(CodeOf(AsFinish(plan.OnOutcome(Fails(ErrorCode::kNotFound), kStart))),
-            ErrorCode::kNotFound);
+  CallPlan plan = Plan(Operation::kGet, HeldBy(a_, {b_}, 1));
+  CallPlan::Send send = AsSend(plan.Start(kStart));
+  absl::Status status = AsFinish(plan.OnOutcome(send.attempt, Fails(ErrorCode::kNotFound), kStart));
+  EXPECT_EQ(CodeOf(status), ErrorCode::kNotFound);
 }
 
-TEST_F(CallPlanTest, AReadTriesEachHolderBeforeWaiting) {
-  CallPlan plan = Plan(Operation::kRecall, HeldBy(kA, {kB, kC}, 1));
-  EXPECT_EQ(AsSend(plan.Start(kStart)).node, kA);
-  EXPECT_EQ(AsSend(plan.OnOutcome(Refused(), kStart)).node, kB);
-  EXPECT_EQ(AsSend(plan.OnOutcome(Refused(), kStart)).node, kC);
-  TimePoint until = AsWait(plan.OnOutcome(Refused(), kStart));
+TEST_F(CallPlanTest, AReadTriesEachHolderThenAsksAllThenWaits) {
+  CallPlan plan = Plan(Operation::kRecall, HeldBy(a_, {b_, c_}, 1));
+  CallPlan::Send send = AsSend(plan.Start(kStart));
+  EXPECT_EQ(send.node, a_);
+  send = AsSend(plan.OnOutcome(send.attempt, Refused(), kStart));
+  send = AsSend(plan.OnOutcome(send.attempt, Refused(), kStart));
+  EXPECT_TRUE(Asks(plan.OnOutcome(send.attempt, Refused(), kStart)));
+  TimePoint until = AsWait(plan.OnLookUp(Nobody(), kStart));
   EXPECT_GE(until - kStart, milliseconds(50));
   EXPECT_LE(until - kStart, milliseconds(100));
-  EXPECT_EQ(AsSend(plan.OnTimer(until)).node, kA);
+  EXPECT_EQ(AsSend(plan.OnTimer(until)).node, a_);
+  EXPECT_EQ(plan.stats().fallbacks, 2);
+  EXPECT_EQ(plan.stats().retries, 1);
+  EXPECT_EQ(plan.stats().look_ups, 1);
 }
 
 TEST_F(CallPlanTest, AReadTryIsCutShortWhileAnotherHolderIsLeft) {
-  CallPlan plan = Plan(Operation::kRecall, HeldBy(kA, {kB}, 1));
-  EXPECT_EQ(AsSend(plan.Start(kStart)).deadline, kStart + milliseconds(500));
-  TimePoint later = kStart + milliseconds(500);
-  EXPECT_EQ(AsSend(plan.OnOutcome(Fails(ErrorCode::kDeadlineExceeded), later)).deadline,
-            kStart + seconds(10));
+  CallPlan plan = Plan(Operation::kRecall, HeldBy(a_, {b_}, 1));
+  CallPlan::Send first = AsSend(plan.Start(kStart));
+  EXPECT_EQ(first.deadline, kStart + milliseconds(500));
+  CallPlan::Send second = AsSend(plan.OnOutcome(first.attempt, TimedOut(), first.deadline));
+  EXPECT_EQ(second.deadline, kStart + seconds(10));
 }
 
-TEST_F(CallPlanTest, AWriteTryMayUseTheWholeDeadline) {
-  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {kB}, 1));
-  EXPECT_EQ(AsSend(plan.Start(kStart)).deadline, kStart + seconds(10));
+TEST_F(CallPlanTest, AWriteTryIsLimitedBecauseItCanBeRepeated) {
+  CallPlan plan = Plan(Operation::kStore, HeldBy(a_, {b_}, 1));
+  EXPECT_EQ(AsSend(plan.Start(kStart)).deadline, kStart + options_.write_try_limit);
 }
 
 TEST_F(CallPlanTest, AtMostThreeTriesPerNode) {
-  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 1));
+  CallPlan plan = Plan(Operation::kStore, HeldBy(a_, {}, 1));
   CallPlan::Action action = plan.Start(kStart);
   TimePoint now = kStart;
   int sent = 0;
   while (!std::holds_alternative<CallPlan::Finish>(action)) {
-    if (std::holds_alternative<CallPlan::Send>(action)) {
+    if (const auto* send = std::get_if<CallPlan::Send>(&action)) {
       ++sent;
-      action = plan.OnOutcome(Refused(), now);
+      action = plan.OnOutcome(send->attempt, Refused(), now);
+    } else if (Asks(action)) {
+      action = plan.OnLookUp(Nobody(), now);
     } else {
       now = AsWait(action);
       action = plan.OnTimer(now);
@@ -111,90 +78,56 @@ TEST_F(CallPlanTest, AtMostThreeTriesPerNode) {
   EXPECT_NE(status.message().find("refused"), absl::string_view::npos);
 }
 
+// Each of these leaves it open whether the write was carried out.
 TEST_F(CallPlanTest, AWriteThatMayHaveHappenedEndsUndetermined) {
-  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 1));
-  CallPlan::Action action = plan.Start(kStart);
-  action = plan.OnOutcome(Fails(ErrorCode::kUndetermined), kStart);
-  for (int i = 0; i < 2; ++i) {
-    action = plan.OnTimer(AsWait(action));
-    action = plan.OnOutcome(Refused(), kStart + seconds(1));
+  for (ErrorCode code : {ErrorCode::kInternal, ErrorCode::kCancelled, ErrorCode::kOverloaded}) {
+    CallPlan plan = Plan(Operation::kStore, HeldBy(a_, {}, 1), kStart + milliseconds(20));
+    CallPlan::Send send = AsSend(plan.Start(kStart));
+    Outcome outcome{MakeError(code, "a broken reply"), Delivery::kUndetermined, std::nullopt};
+    EXPECT_TRUE(Asks(plan.OnOutcome(send.attempt, outcome, kStart)));
+    EXPECT_EQ(CodeOf(AsFinish(plan.OnLookUp(Nobody(), kStart))), ErrorCode::kUndetermined);
   }
-  EXPECT_EQ(CodeOf(AsFinish(action)), ErrorCode::kUndetermined);
 }
 
 TEST_F(CallPlanTest, AWriteThatMayHaveHappenedIsNotFailedByALaterFatalError) {
-  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 1));
-  plan.Start(kStart);
-  plan.OnTimer(AsWait(plan.OnOutcome(Fails(ErrorCode::kUndetermined), kStart)));
-  absl::Status status = AsFinish(plan.OnOutcome(Fails(ErrorCode::kStorageFailed), kStart));
+  CallPlan plan = Plan(Operation::kStore, HeldBy(a_, {}, 1));
+  CallPlan::Send send = AsSend(plan.Start(kStart));
+  plan.OnOutcome(send.attempt, Fails(ErrorCode::kUndetermined), kStart);
+  send = AsSend(plan.OnTimer(AsWait(plan.OnLookUp(Nobody(), kStart))));
+  absl::Status status =
+      AsFinish(plan.OnOutcome(send.attempt, Fails(ErrorCode::kStorageFailed), kStart));
   EXPECT_EQ(CodeOf(status), ErrorCode::kUndetermined);
-}
-
-TEST_F(CallPlanTest, AWriteThatMayHaveHappenedIsNotFailedByADeadRedirect) {
-  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 2));
-  plan.Start(kStart);
-  plan.OnTimer(AsWait(plan.OnOutcome(Fails(ErrorCode::kUndetermined), kStart)));
-  absl::Status status = AsFinish(plan.OnOutcome(Redirect(HeldBy(kB, {}, 1)), kStart));
-  EXPECT_EQ(CodeOf(status), ErrorCode::kUndetermined);
-}
-
-TEST_F(CallPlanTest, AnUnknownDeliveryIsUndeterminedWhateverTheErrorSays) {
-  for (ErrorCode code : {ErrorCode::kInternal, ErrorCode::kCancelled, ErrorCode::kOverloaded}) {
-    CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 1), kStart + milliseconds(20));
-    plan.Start(kStart);
-    Outcome outcome{MakeError(code, "a broken reply"), Delivery::kUndetermined, std::nullopt};
-    EXPECT_EQ(CodeOf(AsFinish(plan.OnOutcome(outcome, kStart))), ErrorCode::kUndetermined);
-  }
 }
 
 TEST_F(CallPlanTest, AReadThatMayHaveHappenedSimplyFails) {
-  CallPlan plan = Plan(Operation::kGet, HeldBy(kA, {}, 1));
-  CallPlan::Action action = plan.Start(kStart);
-  for (int i = 0; i < 2; ++i)
-    action = plan.OnTimer(AsWait(plan.OnOutcome(Fails(ErrorCode::kUndetermined), kStart)));
-  EXPECT_EQ(CodeOf(AsFinish(plan.OnOutcome(Fails(ErrorCode::kUndetermined), kStart))),
-            ErrorCode::kAllReplicasFailed);
-}
-
-TEST_F(CallPlanTest, FollowsARedirectAtOnce) {
-  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 1));
-  plan.Start(kStart);
-  CallPlan::Send next = AsSend(plan.OnOutcome(Redirect(HeldBy(kB, {}, 2)), kStart));
-  EXPECT_EQ(next.node, kB);
-  EXPECT_EQ(next.hop, 2);
-  EXPECT_EQ(next.version.epoch.counter, 2u);
-  EXPECT_TRUE(AsFinish(plan.OnOutcome(Ok(), kStart)).ok());
-  EXPECT_EQ(plan.attempts()[0].outcome, "redirect");
-  EXPECT_EQ(plan.attempts()[1].reason(), "redirected");
-}
-
-TEST_F(CallPlanTest, ARedirectMustRaiseTheVersion) {
-  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 2));
-  plan.Start(kStart);
-  EXPECT_EQ(CodeOf(AsFinish(plan.OnOutcome(Redirect(HeldBy(kB, {}, 1)), kStart))),
-            ErrorCode::kNoAssignment);
-}
-
-TEST_F(CallPlanTest, TwoRedirectsAtMost) {
-  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 1));
-  plan.Start(kStart);
-  AsSend(plan.OnOutcome(Redirect(HeldBy(kB, {}, 2)), kStart));
-  AsSend(plan.OnOutcome(Redirect(HeldBy(kC, {}, 3)), kStart));
-  EXPECT_FALSE(AsFinish(plan.OnOutcome(Redirect(HeldBy(kA, {}, 4)), kStart)).ok());
+  CallPlan plan = Plan(Operation::kGet, HeldBy(a_, {}, 1), kStart + milliseconds(20));
+  CallPlan::Send send = AsSend(plan.Start(kStart));
+  plan.OnOutcome(send.attempt, Fails(ErrorCode::kUndetermined), kStart);
+  EXPECT_EQ(CodeOf(AsFinish(plan.OnLookUp(Nobody(), kStart))), ErrorCode::kAllReplicasFailed);
 }
 
 TEST_F(CallPlanTest, EndsAtItsDeadline) {
-  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 1), kStart + milliseconds(300));
-  plan.Start(kStart);
-  absl::Status status =
-      AsFinish(plan.OnOutcome(Fails(ErrorCode::kDeadlineExceeded), kStart + milliseconds(300)));
+  TimePoint deadline = kStart + milliseconds(300);
+  CallPlan plan = Plan(Operation::kStore, HeldBy(a_, {}, 1), deadline);
+  CallPlan::Send send = AsSend(plan.Start(kStart));
+  EXPECT_EQ(send.deadline, deadline);
+  absl::Status status = AsFinish(plan.OnOutcome(send.attempt, TimedOut(), deadline));
   EXPECT_EQ(CodeOf(status), ErrorCode::kDeadlineExceeded);
 }
 
 TEST_F(CallPlanTest, NeverWaitsPastItsDeadline) {
-  CallPlan plan = Plan(Operation::kStore, HeldBy(kA, {}, 1), kStart + milliseconds(20));
-  plan.Start(kStart);
-  EXPECT_EQ(CodeOf(AsFinish(plan.OnOutcome(Refused(), kStart))), ErrorCode::kAllReplicasFailed);
+  CallPlan plan = Plan(Operation::kStore, HeldBy(a_, {}, 1), kStart + milliseconds(20));
+  CallPlan::Send send = AsSend(plan.Start(kStart));
+  plan.OnOutcome(send.attempt, Refused(), kStart);
+  EXPECT_EQ(CodeOf(AsFinish(plan.OnLookUp(Nobody(), kStart))), ErrorCode::kAllReplicasFailed);
+}
+
+TEST_F(CallPlanTest, WaitsAsLongAsThePeerAsks) {
+  CallPlan plan = Plan(Operation::kStore, HeldBy(a_, {}, 1));
+  CallPlan::Send send = AsSend(plan.Start(kStart));
+  TimePoint until = AsWait(plan.OnOutcome(send.attempt, PushedBack(seconds(2)), kStart));
+  EXPECT_GE(until - kStart, seconds(2));
+  EXPECT_LE(until - kStart, seconds(4));
 }
 
 }  // namespace

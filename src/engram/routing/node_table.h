@@ -50,6 +50,14 @@ struct NodeState {
         budget(options.budget),
         latency(options.latency) {}
 
+  // The node has asked not to be sent more before `until`.
+  void PushBack(TimePoint until) {
+    push_back_until.store(until.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  bool PushedBack(TimePoint now) const {
+    return now.time_since_epoch().count() < push_back_until.load(std::memory_order_relaxed);
+  }
+
   const NodeId id;
   std::atomic<Liveness> liveness{Liveness::kAlive};
   std::atomic<Distance> distance{Distance::kElsewhere};

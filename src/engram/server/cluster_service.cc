@@ -121,10 +121,11 @@ void ClusterInfo::AppendLocalSpaces(const std::string& prefix,
                                     google::protobuf::RepeatedPtrField<v1::SpaceInfo>* out) const {
   for (const memory::SpaceSummary& summary : engine_.ListSpaces()) {
     if (!summary.space.view().starts_with(prefix)) continue;
+    std::optional<placement::Assignment> held = context_.held.FindAssignment(summary.space.view());
+    if (!held.has_value() || held->primary != context_.self) continue;
     v1::SpaceInfo* info = out->Add();
     info->set_name(summary.space.value());
-    placement::Assignment assignment{summary.space, context_.self, {}, summary.assignment_version};
-    *info->mutable_assignment() = ToProto(assignment);
+    *info->mutable_assignment() = ToProto(*held);
     info->set_memories(summary.memories);
     info->set_embedding_dimension(summary.embedding_dimension);
   }
@@ -246,20 +247,22 @@ void ClusterInfo::AddConnections(const std::shared_ptr<ServerCall>& call,
 void ClusterInfo::ResolveRoute(ServerCall call, const v1::ResolveRouteRequest& request) {
   if (absl::Status status = CheckSpaceName("space", request.space()); !status.ok())
     return call.Reply(status);
-  std::optional<placement::Assignment> known = context_.table.FindAssignment(request.space());
-  const NodeId& proposed = context_.ring.FirstHolder(request.space());
-  routing::Decision decision =
-      Decide(routing::Operation::kRecall, known ? &*known : nullptr, proposed, context_.self);
-  auto fill = [this](const NodeId& node, v1::NodeAddress* out) {
-    out->set_id(node.value());
-    if (const std::string* address = context_.AddressOf(node)) out->set_address(*address);
+  const routing::Knowledge knowledge = context_.KnowledgeOf(request.space());
+  std::mt19937_64 random(0);  // only the strategy is shown, which is not left to chance
+  const routing::Decision decision =
+      Decide(routing::Operation::kRecall, {}, knowledge, context_.view(), Now(), random);
+  auto fill = [this](routing::NodeIndex node, v1::NodeAddress* out) {
+    out->set_id(context_.nodes.IdOf(node).value());
+    if (context_.IsMember(node)) out->set_address(context_.AddressOf(node));
   };
   v1::ResolveRouteResponse reply;
   reply.set_space(request.space());
-  fill(known.has_value() ? known->primary : proposed, reply.mutable_primary());
-  if (known.has_value()) {
-    for (const NodeId& replica : known->replicas) fill(replica, reply.add_replicas());
-    *reply.mutable_version() = ToProto(known->version);
+  if (const routing::Route* known = Authority(knowledge, context_.view())) {
+    fill(known->primary, reply.mutable_primary());
+    for (routing::NodeIndex replica : known->replicas()) fill(replica, reply.add_replicas());
+    *reply.mutable_version() = ToProto(context_.nodes.ToVersion(known->version));
+  } else {
+    fill(knowledge.proposed, reply.mutable_primary());
   }
   reply.set_source(std::string(NameOf(decision.source)));
   reply.set_strategy(std::string(NameOf(decision.strategy)));

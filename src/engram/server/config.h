@@ -11,9 +11,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engram/base/string_hash.h"
 #include "engram/base/strong_id.h"
 #include "engram/base/time.h"
 #include "engram/memory/engine.h"
+#include "engram/routing/decision.h"
 
 namespace engram::server {
 
@@ -51,6 +53,15 @@ struct NodeConfig {
   Duration retry_delay = std::chrono::milliseconds(100);
   Duration retry_delay_max = std::chrono::seconds(5);
   Duration read_try_limit = std::chrono::milliseconds(500);
+  Duration write_try_limit = std::chrono::seconds(3);
+  routing::ReadPreference read_preference = routing::ReadPreference::kPrimaryPreferred;
+  StringMap<routing::ReadPreference> read_preferences;  // of single spaces
+  bool replica_fallback = true;
+  bool hedged_reads = false;
+  int retry_budget = 10;  // percent of the requests
+  int breaker_failures = 5;
+  Duration breaker_open = std::chrono::seconds(30);
+  bool test_hooks = false;  // see test_service.h; never in production
   Duration request_id_ttl = std::chrono::hours(1);
   int exact_vectors_max = 5'000;
   int connections_max = 20'000;

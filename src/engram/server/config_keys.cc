@@ -1,6 +1,7 @@
 // The table of configuration keys: name, help, how to set, how to show.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 
@@ -105,6 +106,47 @@ absl::Status AddPeer(NodeConfig& c, const std::string& value) {
   return absl::OkStatus();
 }
 
+constexpr std::string_view kPreferences = "primary_preferred, nearest, replica_preferred, primary";
+
+absl::Status SetPreference(std::string_view key, const std::string& value,
+                           routing::ReadPreference& out) {
+  std::optional<routing::ReadPreference> parsed = routing::ParseReadPreference(value);
+  if (!parsed.has_value()) {
+    return InvalidArgument(key,
+                           fmt::format("{} must be one of {}, not '{}'", key, kPreferences, value));
+  }
+  out = *parsed;
+  return absl::OkStatus();
+}
+
+absl::Status AddSpacePreference(NodeConfig& c, const std::string& value) {
+  constexpr std::string_view kKey = "space-read-preferences";
+  size_t equals = value.find('=');
+  if (equals == std::string::npos) {
+    return InvalidArgument(
+        kKey, fmt::format("{} must be of the form space=preference, not '{}'", kKey, value));
+  }
+  const std::string space = value.substr(0, equals);
+  if (absl::Status status = CheckSpaceName(kKey, space); !status.ok()) return status;
+  return SetPreference(kKey, value.substr(equals + 1), c.read_preferences[space]);
+}
+
+std::string ShowSpacePreferences(const NodeConfig& c) {
+  std::vector<std::string> shown;
+  for (const auto& [space, preference] : c.read_preferences) {
+    shown.push_back(fmt::format("{}={}", space, NameOf(preference)));
+  }
+  std::sort(shown.begin(), shown.end());
+  return fmt::format("{}", fmt::join(shown, ","));
+}
+
+absl::Status SetSwitch(std::string_view key, const std::string& value, bool& out) {
+  std::string chosen;
+  absl::Status status = SetChoice(key, {"on", "off"}, value, chosen);
+  if (status.ok()) out = chosen == "on";
+  return status;
+}
+
 std::string ShowPeers(const NodeConfig& c) {
   std::vector<std::string> shown;
   for (const PeerConfig& peer : c.peers) shown.push_back(peer.id.value() + "=" + peer.address);
@@ -130,6 +172,11 @@ std::string ShowTime(const NodeConfig& c) {
 template <Duration NodeConfig::*Field>
 std::string ShowLimit(const NodeConfig& c) {
   return c.*Field == Duration::max() ? "0" : ShowDuration(c.*Field);
+}
+
+template <bool NodeConfig::*Field>
+std::string ShowSwitch(const NodeConfig& c) {
+  return c.*Field ? "on" : "off";
 }
 
 template <int NodeConfig::*Field>
@@ -302,6 +349,36 @@ std::vector<ConfigKey> RoutingKeys() {
       {"read-try-limit", "time for one try of a read while another holder is left",
        [](Config& c, Text v) { return SetDuration("read-try-limit", v, c.read_try_limit); },
        ShowTime<&Config::read_try_limit>},
+      {"write-try-limit",
+       "time for one try of a write, which is then repeated under its request id",
+       [](Config& c, Text v) { return SetDuration("write-try-limit", v, c.write_try_limit); },
+       ShowTime<&Config::write_try_limit>},
+      {"read-preference",
+       "which holder answers a read that this node does not: primary_preferred, nearest, "
+       "replica_preferred or primary, which also switches off reading a replica of its own",
+       [](Config& c, Text v) { return SetPreference("read-preference", v, c.read_preference); },
+       [](const Config& c) { return std::string(NameOf(c.read_preference)); }},
+      {"space-read-preferences", "the same for single spaces, each as space=preference",
+       AddSpacePreference, ShowSpacePreferences, true},
+      {"replica-fallback", "off: a read whose preferred holder fails is not sent to another one",
+       [](Config& c, Text v) { return SetSwitch("replica-fallback", v, c.replica_fallback); },
+       ShowSwitch<&Config::replica_fallback>},
+      {"hedged-reads",
+       "on: a read that takes longer than 95 of 100 is also sent to a second holder",
+       [](Config& c, Text v) { return SetSwitch("hedged-reads", v, c.hedged_reads); },
+       ShowSwitch<&Config::hedged_reads>},
+      {"retry-budget",
+       "repeat tries and hedges at a node, in percent of the requests that chose it",
+       [](Config& c, Text v) { return SetInt("retry-budget", 0, 100, v, c.retry_budget); },
+       ShowInt<&Config::retry_budget>},
+      {"breaker-failures", "failures in a row after which a node is left alone",
+       [](Config& c, Text v) {
+         return SetInt("breaker-failures", 1, 1'000'000, v, c.breaker_failures);
+       },
+       ShowInt<&Config::breaker_failures>},
+      {"breaker-open", "for how long; each time in a row twice as long, at most ten times",
+       [](Config& c, Text v) { return SetDuration("breaker-open", v, c.breaker_open); },
+       ShowTime<&Config::breaker_open>},
       {"connect-timeout", "time to open a connection to another node",
        [](Config& c, Text v) { return SetDuration("connect-timeout", v, c.connect_timeout); },
        ShowTime<&Config::connect_timeout>},
@@ -313,6 +390,10 @@ std::vector<ConfigKey> RoutingKeys() {
       {"drain", "on SIGTERM, time for requests in flight to end",
        [](Config& c, Text v) { return SetDuration("drain", v, c.drain); },
        ShowTime<&Config::drain>},
+      {"test-hooks",
+       "on: tests may put any routing table into this node; never use it in production",
+       [](Config& c, Text v) { return SetSwitch("test-hooks", v, c.test_hooks); },
+       ShowSwitch<&Config::test_hooks>},
       {"log-level", "trace, debug, info, warn, error or off; logs go to standard error",
        [](Config& c, Text v) {
          return SetChoice("log-level", {"trace", "debug", "info", "warn", "error", "off"}, v,

@@ -315,7 +315,7 @@ v1::RouteTrace ToProto(std::span<const routing::AttemptRecord> attempts) {
   v1::RouteTrace trace;
   for (const routing::AttemptRecord& attempt : attempts) {
     v1::Attempt* proto = trace.add_attempts();
-    proto->set_node(attempt.node.value());
+    proto->set_node(std::string(attempt.node));
     proto->set_outcome(std::string(attempt.outcome));
     proto->set_reason(attempt.reason());
     proto->set_milliseconds(std::chrono::duration<double, std::milli>(attempt.took).count());

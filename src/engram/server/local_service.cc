@@ -70,9 +70,18 @@ Engine::Done OnLoop(net::EventLoop& loop, LocalService::Done done, Reply reply) 
   };
 }
 
-absl::StatusOr<std::string> RecallReply(absl::StatusOr<memory::RecallResult> result) {
+// `factor`: see LocalRequest::confidence_factor.
+absl::StatusOr<std::string> RecallReply(absl::StatusOr<memory::RecallResult> result,
+                                        double factor) {
   if (!result.ok()) return result.status();
-  std::string reply = ToRecallResponse(*std::move(result)).SerializeAsString();
+  v1::RecallResponse response = ToRecallResponse(*std::move(result));
+  if (factor != 1) {
+    response.set_confidence(response.confidence() * factor);
+    for (v1::RecallResult& found : *response.mutable_results()) {
+      found.set_confidence(found.confidence() * factor);
+    }
+  }
+  std::string reply = response.SerializeAsString();
   if (reply.size() <= kReplyBytesMax) return reply;
   return InvalidArgument(
       "limit",
@@ -82,10 +91,11 @@ absl::StatusOr<std::string> RecallReply(absl::StatusOr<memory::RecallResult> res
 
 }  // namespace
 
-LocalService::LocalService(NodeId self, Engine& engine, routing::RoutingTable& table,
-                           WorkerPool& workers, Admission& admission)
+LocalService::LocalService(NodeId self, Engine& engine, routing::RoutingTable& held,
+                           routing::RoutingTable& table, WorkerPool& workers, Admission& admission)
     : self_(std::move(self)),
       engine_(engine),
+      held_(held),
       table_(table),
       workers_(workers),
       admission_(admission) {}
@@ -111,6 +121,8 @@ void LocalService::Run(net::EventLoop& loop, LocalRequest request, Done done) {
       return Get(request, std::move(done));
     case routing::Operation::kRecall:
       return Recall(loop, request, std::move(done));
+    case routing::Operation::kConsolidate:
+      return done(MakeError(ErrorCode::kUnimplemented, "no client can ask for it yet"));
   }
 }
 
@@ -129,11 +141,8 @@ void LocalService::StoreNow(net::EventLoop& loop, const LocalRequest& request, D
   auto command = ToCommand(*std::move(message), request.identity, request.create_space);
   if (!command.ok()) return done(command.status());
   auto reply = [this, space = request.space](const WriteResult& result) {
-    if (result.space_created || !table_.Find(space.view()).has_value()) {
-      if (auto summary = engine_.FindSpace(space.view())) {
-        placement::Assignment created = AssignmentOf(*summary);
-        table_.Apply(std::span(&created, 1));
-      }
+    if (result.space_created || !held_.Find(space.view()).has_value()) {
+      if (auto summary = engine_.FindSpace(space.view())) Publish({AssignmentOf(*summary)});
     }
     return ToStoreResponse(space, result);
   };
@@ -186,9 +195,10 @@ void LocalService::Recall(net::EventLoop& loop, const LocalRequest& request, Don
   if (!message.ok()) return done(message.status());
   auto query = ToQuery(*std::move(message));
   if (!query.ok()) return done(query.status());
-  OnWorker(loop, request.space, std::move(done), [this, query = *std::move(query)](Done back) {
-    back(RecallReply(engine_.Recall(query)));
-  });
+  OnWorker(loop, request.space, std::move(done),
+           [this, query = *std::move(query), factor = request.confidence_factor](Done back) {
+             back(RecallReply(engine_.Recall(query), factor));
+           });
 }
 
 void LocalService::OnWorker(net::EventLoop& loop, const SpaceId& space, Done done,
@@ -209,6 +219,11 @@ void LocalService::PublishHeldSpaces() {
   std::vector<placement::Assignment> held;
   for (const memory::SpaceSummary& summary : engine_.ListSpaces())
     held.push_back(AssignmentOf(summary));
+  Publish(held);
+}
+
+void LocalService::Publish(const std::vector<placement::Assignment>& held) {
+  held_.Apply(held);
   table_.Apply(held);
 }
 

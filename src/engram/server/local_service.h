@@ -25,6 +25,8 @@ struct LocalRequest {
   memory::WriteIdentity identity;  // for writes
   memory::CreateSpace create_space = memory::CreateSpace::kNo;
   TimePoint deadline = kNever;  // after which it is not begun
+  // What the confidence of a recall is multiplied by: less than 1 when this node is cut off.
+  double confidence_factor = 1;
 };
 
 class LocalService {
@@ -32,8 +34,9 @@ class LocalService {
   // The serialized reply message, or a typed error.
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
 
-  LocalService(NodeId self, memory::Engine& engine, routing::RoutingTable& table,
-               WorkerPool& workers, Admission& admission);
+  // What the engine holds is written into `held` and `table`.
+  LocalService(NodeId self, memory::Engine& engine, routing::RoutingTable& held,
+               routing::RoutingTable& table, WorkerPool& workers, Admission& admission);
 
   void Serve(net::EventLoop& loop, LocalRequest request, Done done);
 
@@ -54,9 +57,11 @@ class LocalService {
   void OnWorker(net::EventLoop& loop, const SpaceId& space, Done done,
                 absl::AnyInvocable<void(Done)> work);
   placement::Assignment AssignmentOf(const memory::SpaceSummary& summary) const;
+  void Publish(const std::vector<placement::Assignment>& held);
 
   const NodeId self_;
   memory::Engine& engine_;
+  routing::RoutingTable& held_;
   routing::RoutingTable& table_;
   WorkerPool& workers_;
   Admission& admission_;

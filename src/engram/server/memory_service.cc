@@ -1,5 +1,7 @@
 #include "engram/server/memory_service.h"
 
+#include <fmt/format.h>
+
 #include <memory>
 #include <utility>
 
@@ -16,10 +18,36 @@ namespace {
 
 using net::ServerCall;
 
+// What the request asks for, else what the configuration says of the space, or of all.
+absl::Status SetReadPolicy(const net::Metadata& metadata, const NodeConfig& config,
+                           RoutedRequest& request) {
+  request.policy = {config.read_preference, config.replica_fallback};
+  if (auto text = metadata.Find(kMdReadPreference)) {
+    auto preference = routing::ParseReadPreference(*text);
+    if (!preference.has_value()) {
+      return InvalidArgument(
+          kMdReadPreference,
+          fmt::format("{} must be primary_preferred, nearest, replica_preferred or primary, not "
+                      "'{}'",
+                      kMdReadPreference, *text));
+    }
+    request.policy.preference = *preference;
+  } else if (!config.read_preferences.empty()) {
+    auto of_space = config.read_preferences.find(request.space.view());
+    if (of_space != config.read_preferences.end()) request.policy.preference = of_space->second;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<RoutedRequest> ToRouted(routing::Operation op, const ServerCall& call,
-                                       std::string body, LoopState& loop, Duration limit) {
-  RoutedRequest request{
-      op, {}, std::move(body), {}, OperationDeadline(call.deadline(), limit, Now())};
+                                       std::string body, const NodeContext& context,
+                                       LoopState& loop) {
+  RoutedRequest request{op,
+                        {},
+                        std::move(body),
+                        {},
+                        OperationDeadline(call.deadline(), context.config.deadline, Now()),
+                        {}};
   auto space = PeekSpace(request.body);
   if (!space.has_value()) {
     return InvalidArgument(
@@ -31,6 +59,10 @@ absl::StatusOr<RoutedRequest> ToRouted(routing::Operation op, const ServerCall& 
     auto id = RequestIdFrom(call.metadata(), loop);
     if (!id.ok()) return id.status();
     request.identity.request_id = *id;
+    return request;
+  }
+  if (absl::Status status = SetReadPolicy(call.metadata(), context.config, request); !status.ok()) {
+    return status;
   }
   return request;
 }
@@ -49,7 +81,7 @@ void Answer(ServerCall& call, RoutedReply reply) {
 void Handle(routing::Operation op, NodeContext& context, Router& router, ServerCall call,
             std::string body) {
   LoopState& loop = context.StateOf(call.loop());
-  auto request = ToRouted(op, call, std::move(body), loop, context.config.deadline);
+  auto request = ToRouted(op, call, std::move(body), context, loop);
   if (!request.ok()) return call.Reply(request.status());
   auto shared = std::make_shared<ServerCall>(std::move(call));
   auto remote = router.Route(loop, *std::move(request),

@@ -9,11 +9,13 @@ namespace engram::server {
 // From clients.
 inline constexpr std::string_view kMdRequestId = "engram-request-id";
 inline constexpr std::string_view kMdExplain = "engram-explain";
+inline constexpr std::string_view kMdReadPreference = "engram-read-preference";
 
 // Between nodes; the same from a client is not read.
 inline constexpr std::string_view kMdCluster = "engram-cluster";
 inline constexpr std::string_view kMdSpace = "engram-space";
 inline constexpr std::string_view kMdHop = "engram-hop";
+inline constexpr std::string_view kMdCreate = "engram-create";
 inline constexpr std::string_view kMdLine = "engram-line";
 inline constexpr std::string_view kMdRouteVersion = "engram-route-version-bin";
 

@@ -111,7 +111,7 @@ struct Node::Parts {
         context(config, loops, pool, seed),
         workers(config.workers, kRecallQueueMax),
         admission(config, loops),
-        local(context.self, *engine, context.table, workers, admission),
+        local(context.self, *engine, context.held, context.table, workers, admission),
         scatter(context, *engine, workers),
         router(context, local),
         metrics(context, WallNow()),
@@ -179,6 +179,7 @@ Node::~Node() {
   // Before the engine and the workers: tasks of the loops use both. What those still post is
   // dropped.
   parts_->loops.Stop();
+  parts_->workers.Join();
 }
 
 absl::Status ServeUntilSignal(NodeConfig config) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/base/macros.h"
+#include "engram/server/look_ups.h"
 
 namespace engram::server {
 namespace {
@@ -13,26 +14,72 @@ std::vector<NodeId> IdsOf(const std::vector<PeerConfig>& peers) {
   return ids;
 }
 
+routing::NodeOptions HealthOptionsOf(const NodeConfig& config) {
+  routing::NodeOptions options;
+  options.breaker.failures_max = config.breaker_failures;
+  options.breaker.open_for = config.breaker_open;
+  options.breaker.open_max = 10 * config.breaker_open;
+  options.budget.ratio = config.retry_budget / 100.0;
+  return options;
+}
+
 }  // namespace
+
+LoopState::LoopState(net::EventLoop& l, size_t i, uint64_t seed)
+    : loop(&l), index(i), random(seed), slow_calls(l) {}
+
+LoopState::~LoopState() { live_calls.AbandonAll(); }
 
 NodeContext::NodeContext(const NodeConfig& c, net::EventLoopGroup& l, net::ConnectionPool& p,
                          uint64_t seed)
-    : config(c), self(c.node_id), loops(l), pool(p), ring(IdsOf(c.peers)), metrics(l.size()) {
-  for (const PeerConfig& peer : c.peers) addresses_[peer.id.value()] = peer.address;
-  for (size_t i = 0; i < l.size(); ++i)
-    states_.push_back({&l.at(i), i, std::mt19937_64(seed + i), {}, {}});
+    : config(c),
+      self(c.node_id),
+      loops(l),
+      pool(p),
+      ring(IdsOf(c.peers)),
+      nodes(HealthOptionsOf(c)),
+      self_index(nodes.Intern(c.node_id)),
+      table(nodes),
+      held(nodes),
+      metrics(l.size()) {
+  for (const NodeId& id : ring.nodes()) members_.push_back(nodes.Intern(id));
+  addresses_.resize(nodes.size());
+  for (const PeerConfig& peer : c.peers) {
+    addresses_[static_cast<size_t>(nodes.Intern(peer.id))] = peer.address;
+  }
+  nodes.Of(self_index).distance = routing::Distance::kSelf;
+  for (size_t i = 0; i < l.size(); ++i) {
+    states_.push_back(std::make_unique<LoopState>(l.at(i), i, seed + i));
+    states_.back()->look_ups = std::make_unique<LookUps>(*this, *states_.back());
+  }
 }
 
+NodeContext::~NodeContext() = default;
+
 LoopState& NodeContext::StateOf(const net::EventLoop& loop) {
-  auto it = std::find_if(states_.begin(), states_.end(),
-                         [&](const LoopState& s) { return s.loop == &loop; });
+  auto it =
+      std::find_if(states_.begin(), states_.end(), [&](const auto& s) { return s->loop == &loop; });
   ABSL_HARDENING_ASSERT(it != states_.end());
-  return *it;
+  return **it;
+}
+
+bool NodeContext::IsMember(routing::NodeIndex node) const {
+  return static_cast<size_t>(node) < addresses_.size();
+}
+
+const std::string& NodeContext::AddressOf(routing::NodeIndex node) const {
+  return addresses_[static_cast<size_t>(node)];
 }
 
 const std::string* NodeContext::AddressOf(const NodeId& node) const {
-  auto it = addresses_.find(node.view());
-  return it == addresses_.end() ? nullptr : &it->second;
+  auto index = nodes.Find(node.view());
+  return index.has_value() && IsMember(*index) ? &AddressOf(*index) : nullptr;
+}
+
+routing::Knowledge NodeContext::KnowledgeOf(std::string_view space) const {
+  const NodeId& first = ring.FirstHolder(space);
+  return {table.Find(space), held.Find(space),
+          members_[static_cast<size_t>(&first - ring.nodes().data())]};
 }
 
 }  // namespace engram::server

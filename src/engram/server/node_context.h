@@ -2,50 +2,80 @@
 // either immutable, thread-safe, or belongs to one loop (LoopState).
 #pragma once
 
+#include <memory>
 #include <random>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "engram/base/error.h"
-#include "engram/base/string_hash.h"
 #include "engram/net/connection_pool.h"
 #include "engram/net/event_loop.h"
 #include "engram/placement/ring.h"
+#include "engram/routing/decision.h"
+#include "engram/routing/reachability.h"
 #include "engram/routing/routing_table.h"
 #include "engram/server/config.h"
+#include "engram/server/live_calls.h"
 #include "engram/server/metrics.h"
 #include "engram/server/routing_log.h"
+#include "engram/server/slow_calls.h"
 
 namespace engram::server {
 
+class LookUps;
+struct NodeContext;
+
 // Belongs to one loop; touched only on it.
 struct LoopState {
-  net::EventLoop* loop;
-  size_t index;
+  LoopState(net::EventLoop& l, size_t i, uint64_t seed);
+  LoopState(LoopState&&) = delete;
+  ~LoopState();
+
+  net::EventLoop* const loop;
+  const size_t index;
   std::mt19937_64 random;
   SpaceId forwarded;  // the space of the last request that was passed on
   RoutingLog log;
+  LiveCalls live_calls;
+  SlowCalls slow_calls;
+  std::unique_ptr<LookUps> look_ups;
 };
 
 struct NodeContext {
   NodeContext(const NodeConfig& c, net::EventLoopGroup& l, net::ConnectionPool& p, uint64_t seed);
+  ~NodeContext();
 
   // REQUIRES: `loop` is one of this node's.
   LoopState& StateOf(const net::EventLoop& loop);
-  // Where to dial a node; nullptr if it is not one of the cluster's.
+
+  // Every node of the cluster, this one too.
+  std::span<const routing::NodeIndex> members() const { return members_; }
+  bool IsMember(routing::NodeIndex node) const;
+  // Where to dial a node. REQUIRES: IsMember(node).
+  const std::string& AddressOf(routing::NodeIndex node) const;
+  // The same by name; nullptr if it is not one of the cluster's.
   const std::string* AddressOf(const NodeId& node) const;
+
+  routing::Knowledge KnowledgeOf(std::string_view space) const;
+  routing::View view() const { return {nodes, self_index, reachability.Load()}; }
 
   const NodeConfig& config;
   const NodeId self;
   net::EventLoopGroup& loops;
   net::ConnectionPool& pool;
   const placement::Ring ring;
-  routing::NodeTable nodes;
-  routing::RoutingTable table{nodes};
+  mutable routing::NodeTable nodes;
+  const routing::NodeIndex self_index;
+  routing::RoutingTable table;  // what is known of every space
+  routing::RoutingTable held;   // the spaces that this node itself holds: LocalService fills it
+  routing::ReachabilityCell reachability;
   RoutingMetrics metrics;
 
  private:
-  StringMap<std::string> addresses_;
-  std::vector<LoopState> states_;
+  std::vector<routing::NodeIndex> members_;  // in the order of ring.nodes()
+  std::vector<std::string> addresses_;       // by NodeIndex: the members come first
+  std::vector<std::unique_ptr<LoopState>> states_;
 };
 
 // The monotonic clock; server/ is where real time enters.

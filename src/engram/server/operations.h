@@ -26,6 +26,8 @@ inline constexpr std::array<OperationMethods, 5> kOperations = {{
     {routing::Operation::kGet, "/engram.v1.MemoryService/Get", "/engram.peer.v1.PeerService/Get"},
 }};
 
+inline constexpr std::string_view kHoldsMethod = "/engram.peer.v1.PeerService/Holds";
+
 constexpr std::string_view PeerMethod(routing::Operation op) {
   return kOperations[static_cast<size_t>(op)].peer;
 }

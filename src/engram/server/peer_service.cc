@@ -6,30 +6,18 @@
 #include <optional>
 #include <utility>
 
+#include "engram/peer/v1/peer.pb.h"
+#include "engram/routing/route_names.h"
 #include "engram/server/convert.h"
 #include "engram/server/metadata_names.h"
 #include "engram/server/operations.h"
+#include "engram/server/ownership.h"
 #include "engram/server/request_metadata.h"
 
 namespace engram::server {
 namespace {
 
 using net::ServerCall;
-using routing::Ownership;
-
-absl::Status NotHere(const NodeContext& context, const SpaceId& space) {
-  ErrorDetail detail{ErrorCode::kNoAssignment, "", space.value(), context.self.value(), {}};
-  return MakeError(detail, fmt::format("there is no space '{}'", space.value()));
-}
-
-absl::Status WrongNode(const NodeContext& context, const placement::Assignment& known) {
-  ErrorDetail detail{ErrorCode::kWrongNode, "", known.space.value(), context.self.value(), {}};
-  absl::Status status = MakeError(
-      detail, fmt::format("node {} does not own space '{}', node {} does", context.self.value(),
-                          known.space.value(), known.primary.value()));
-  AttachAssignment(known, status);
-  return status;
-}
 
 // Whether the sender chose this node by an older version of the assignment. Nearly always it is the
 // same one, which takes no parsing to see.
@@ -50,13 +38,18 @@ void Reply(NodeContext& context, ServerCall& call, absl::StatusOr<std::string> r
 void Answer(NodeContext& context, const SpaceId& space, ServerCall& call,
             absl::StatusOr<std::string> reply) {
   call.AddTrailer(kMdServedBy, context.self.view(), net::Recurrence::kRepeated);
-  std::optional<placement::Assignment> known = context.table.FindAssignment(space.view());
-  if (known.has_value() && RoutedByOlder(call, known->version)) {
-    call.AddTrailer(kMdAssignment, ToProto(*known).SerializeAsString());
+  if (context.reachability.Load().partitioned) call.AddTrailer(kMdDegraded, "1");
+  const routing::Knowledge knowledge = context.KnowledgeOf(space.view());
+  const routing::Route* newest = Authority(knowledge, context.view());
+  if (newest != nullptr && RoutedByOlder(call, context.nodes.ToVersion(newest->version))) {
+    call.AddTrailer(kMdAssignment,
+                    ToProto(ToAssignment(space, *newest, context.nodes)).SerializeAsString());
   }
   Reply(context, call, std::move(reply));
 }
 
+// Ownership comes before everything that may refuse for lack of time or room: a busy node that does
+// not own the space still says who does (SPEC R4).
 void Handle(routing::Operation op, NodeContext& context, LocalService& local, ServerCall call,
             std::string body) {
   if (absl::Status status = CheckCluster(context, call); !status.ok())
@@ -64,23 +57,37 @@ void Handle(routing::Operation op, NodeContext& context, LocalService& local, Se
   SpaceId space(call.metadata().Find(kMdSpace).value_or(""));
   auto identity = IdentityFrom(call.metadata(), routing::IsWrite(op));
   if (!identity.ok()) return Reply(context, call, identity.status());
-  std::optional<placement::Assignment> known = context.table.FindAssignment(space.view());
-  Ownership ownership = CheckOwnership(op, known ? &*known : nullptr,
-                                       context.ring.FirstHolder(space.view()), context.self);
-  if (ownership == Ownership::kWrongNode) return Reply(context, call, WrongNode(context, *known));
-  if (ownership == Ownership::kNotHere) return Reply(context, call, NotHere(context, space));
-  LocalRequest request{
-      op,
-      space,
-      std::move(body),
-      *identity,
-      ownership == Ownership::kCreate ? memory::CreateSpace::kYes : memory::CreateSpace::kNo,
-      call.deadline()};
+  const bool create = call.metadata().Find(kMdCreate).has_value();
+  if (absl::Status status = RefusalOf(context, op, space, create); !status.ok()) {
+    return Reply(context, call, status);
+  }
+  LocalRequest request{op,
+                       space,
+                       std::move(body),
+                       *identity,
+                       memory::CreateSpace::kYes,
+                       call.deadline(),
+                       context.reachability.Load().ConfidenceFactor()};
   net::EventLoop& loop = call.loop();
   local.Serve(loop, std::move(request),
               [&context, space, call = std::move(call)](absl::StatusOr<std::string> reply) mutable {
                 Answer(context, space, call, std::move(reply));
               });
+}
+
+void HandleHolds(const NodeContext& context, ServerCall call, const std::string& body) {
+  if (absl::Status status = CheckCluster(context, call); !status.ok()) return call.Reply(status);
+  peer::v1::HoldsRequest request;
+  if (!request.ParseFromString(body)) {
+    return call.Reply(InvalidArgument("message", "the bytes are not a valid HoldsRequest"));
+  }
+  peer::v1::HoldsResponse reply;
+  if (auto held = context.held.FindAssignment(request.space())) {
+    *reply.mutable_assignment() = ToProto(*held);
+  } else if (auto heard = context.table.FindAssignment(request.space())) {
+    *reply.mutable_heard() = ToProto(*heard);
+  }
+  call.Reply(reply.SerializeAsString());
 }
 
 }  // namespace
@@ -94,11 +101,7 @@ absl::Status CheckCluster(const NodeContext& context, const ServerCall& call) {
 }
 
 absl::Status CheckHeld(const NodeContext& context, const SpaceId& space) {
-  std::optional<placement::Assignment> known = context.table.FindAssignment(space.view());
-  const Ownership ownership = CheckOwnership(routing::Operation::kRecall, known ? &*known : nullptr,
-                                             context.ring.FirstHolder(space.view()), context.self);
-  if (ownership == Ownership::kServe) return absl::OkStatus();
-  return known ? WrongNode(context, *known) : NotHere(context, space);
+  return RefusalOf(context, routing::Operation::kRecall, space, false);
 }
 
 void AddPeerService(net::Server& server, NodeContext& context, LocalService& local) {
@@ -108,6 +111,9 @@ void AddPeerService(net::Server& server, NodeContext& context, LocalService& loc
                       Handle(op, context, local, std::move(call), std::move(body));
                     });
   }
+  server.AddUnary(kHoldsMethod, [&context](ServerCall call, const std::string& body) {
+    HandleHolds(context, std::move(call), body);
+  });
 }
 
 }  // namespace engram::server

@@ -10,10 +10,12 @@
 #include "absl/strings/cord.h"
 #include "engram/memory/utf8.h"
 #include "engram/net/grpc_status.h"
+#include "engram/routing/route_names.h"
 #include "engram/server/convert.h"
+#include "engram/server/look_ups.h"
 #include "engram/server/metadata_names.h"
 #include "engram/server/operations.h"
-#include "engram/server/routed_sample.h"
+#include "engram/server/ownership.h"
 
 namespace engram::server {
 
@@ -47,99 +49,196 @@ absl::Cord AttemptsForError(std::span<const routing::AttemptRecord> attempts) {
 
 }  // namespace
 
-Router::RemoteCall::RemoteCall(NodeContext& context, LoopState& loop, RoutedRequest request,
-                               routing::Decision decision, const routing::CallPlanOptions& options,
+Router::RemoteCall::RemoteCall(NodeContext& context, LocalService& local, LoopState& loop,
+                               RoutedRequest request, routing::Decision decision,
+                               routing::NodeIndex proposed, const routing::CallPlanOptions& options,
                                Done done)
     : context_(context),
+      local_(local),
       loop_(loop),
       request_(std::move(request)),
       strategy_(decision.strategy),
-      plan_(request_.op, request_.space, std::move(decision), request_.deadline, options,
-            loop.random),
-      done_(std::move(done)) {}
+      done_(std::move(done)) {
+  plan_.emplace(
+      routing::CallRequest{request_.op, request_.space.view(), request_.policy, request_.deadline},
+      std::move(decision), proposed, context.nodes, options, loop.random);
+  loop.live_calls.Add(*this);
+}
 
-void Router::RemoteCall::Start() { Do(plan_.Start(started_)); }
+void Router::RemoteCall::Start() { Do(plan_->Start(started_)); }
 
 void Router::RemoteCall::Cancel() {
   if (finished_) return;
-  sent_.Cancel();
-  timer_.reset();
   Finish(MakeError(ErrorCode::kCancelled, "the client cancelled the request"));
 }
 
 void Router::RemoteCall::Do(CallPlan::Action action) {
   if (const auto* send = std::get_if<CallPlan::Send>(&action)) return Send(*send);
+  if (const auto* ask = std::get_if<CallPlan::AskAll>(&action)) return AskAll(*ask);
   if (const auto* wait = std::get_if<CallPlan::Wait>(&action)) return WaitUntil(wait->until);
-  Finish(std::get<CallPlan::Finish>(action).status);
+  if (const auto* finish = std::get_if<CallPlan::Finish>(&action)) return Finish(finish->status);
 }
 
 void Router::RemoteCall::Send(const CallPlan::Send& send) {
-  const std::string* address = context_.AddressOf(send.node);
-  if (address == nullptr) {
+  if (send.node == context_.self_index) return ServeHere(send);
+  const routing::NodeState& node = context_.nodes.Of(send.node);
+  if (!context_.IsMember(send.node)) {
     absl::Status unknown =
         MakeError(ErrorCode::kConnectionFailed,
-                  fmt::format("node {} is not in this node's list of peers", send.node.value()));
-    return Do(plan_.OnOutcome({unknown, routing::Delivery::kNotSent, std::nullopt}, Now()));
+                  fmt::format("node {} is not in this node's list of peers", node.id.value()));
+    return OnOutcome(send.attempt, {unknown, routing::Delivery::kNotSent, std::nullopt});
   }
-  net::Channel& channel = *context_.pool.Get(loop_.index, send.node, *address);
-  sent_ = channel.Unary(
-      PeerMethod(request_.op), OptionsFor(send), std::move(request_.body),
-      [self = shared_from_this()](net::CallResult result) { self->OnResult(std::move(result)); });
+  std::string body = Body();
+  net::Channel& channel = *context_.pool.Get(loop_.index, node.id, context_.AddressOf(send.node));
+  auto handle =
+      channel.Unary(PeerMethod(request_.op), OptionsFor(send), std::move(body),
+                    [self = shared_from_this(), attempt = send.attempt](net::CallResult result) {
+                      self->OnResult(attempt, std::move(result));
+                    });
+  under_way_.push_back({send.attempt, std::move(handle)});
+  CheckLater(send);
+}
+
+// The request's bytes are with the try that is under way; a second one gets a copy.
+std::string Router::RemoteCall::Body() {
+  for (const UnderWay& u : under_way_) {
+    if (auto copy = u.handle.CopyRequest()) return *std::move(copy);
+  }
+  return std::move(request_.body);
+}
+
+// Meanwhile the space has come here, or this node is to create it.
+void Router::RemoteCall::ServeHere(const CallPlan::Send& send) {
+  std::string body = Body();
+  absl::Status refusal = RefusalOf(context_, request_.op, request_.space, send.create);
+  if (!refusal.ok()) {
+    request_.body = std::move(body);
+    std::optional<routing::Route> redirect;
+    if (auto known = AttachedAssignment(refusal)) redirect = ToRoute(*known, context_.nodes);
+    return OnOutcome(send.attempt, {refusal, routing::Delivery::kAnswered, redirect});
+  }
+  LocalRequest local{request_.op,
+                     request_.space,
+                     std::move(body),
+                     request_.identity,
+                     memory::CreateSpace::kYes,
+                     request_.deadline};
+  local_.Serve(
+      *loop_.loop, std::move(local),
+      [self = shared_from_this(), attempt = send.attempt](absl::StatusOr<std::string> message) {
+        if (self->finished_) return;
+        self->last_ = {};
+        if (message.ok()) self->last_.message = *message;
+        self->last_.trailing.Add(kMdServedBy, self->context_.self.view());
+        self->OnOutcome(attempt, {message.status(), routing::Delivery::kAnswered, {}});
+      });
+}
+
+void Router::RemoteCall::CheckLater(const CallPlan::Send& send) {
+  if (send.check_at >= send.deadline) return;
+  if (loop_.slow_calls.Wait(*this, send.check_at)) return;
+  timer_.emplace(*loop_.loop);
+  timer_->RunAt(send.check_at, [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->OnSlow();
+  });
+}
+
+void Router::RemoteCall::OnSlow() {
+  auto self = shared_from_this();
+  if (!finished_ && !under_way_.empty()) Do(plan_->OnTimer(Now()));
+}
+
+void Router::RemoteCall::Abandon() {
+  finished_ = true;
+  StopWaiting();
+  plan_.reset();
+}
+
+void Router::RemoteCall::AskAll(const CallPlan::AskAll& ask) {
+  if (under_way_.empty()) WaitUntil(ask.until);
+  loop_.look_ups->Ask(request_.space, ask.known,
+                      [self = shared_from_this()](const routing::LookUp& look_up) {
+                        if (self->finished_) return;
+                        self->timer_.reset();
+                        self->Do(self->plan_->OnLookUp(look_up, Now()));
+                      });
 }
 
 void Router::RemoteCall::WaitUntil(TimePoint until) {
   timer_.emplace(*loop_.loop);
   timer_->RunAt(until, [self = shared_from_this()] {
-    if (!self->finished_) self->Do(self->plan_.OnTimer(Now()));
+    if (!self->finished_) self->Do(self->plan_->OnTimer(Now()));
   });
 }
 
-void Router::RemoteCall::OnResult(net::CallResult result) {
+void Router::RemoteCall::OnResult(int attempt, net::CallResult result) {
   if (finished_) return;
+  under_way_.erase(std::find_if(under_way_.begin(), under_way_.end(),
+                                [attempt](const UnderWay& u) { return u.attempt == attempt; }));
+  if (under_way_.empty()) StopWaiting();
   request_.body = std::move(result.request);
-  MergeAssignment(result);
-  routing::Outcome outcome{result.status, DeliveryOf(result.delivery),
-                           AttachedAssignment(result.status)};
+  routing::Outcome outcome{result.status, DeliveryOf(result.delivery), std::nullopt};
+  if (auto learned = Learn(result)) outcome.redirect = ToRoute(*learned, context_.nodes);
   last_ = std::move(result);
-  Do(plan_.OnOutcome(outcome, Now()));
+  OnOutcome(attempt, outcome);
+}
+
+void Router::RemoteCall::OnOutcome(int attempt, const routing::Outcome& outcome) {
+  Do(plan_->OnOutcome(attempt, outcome, Now()));
+}
+
+void Router::RemoteCall::CancelTries() {
+  StopWaiting();
+  timer_.reset();
+  for (UnderWay& u : std::exchange(under_way_, {})) u.handle.Cancel();
 }
 
 void Router::RemoteCall::Finish(const absl::Status& status) {
   finished_ = true;
+  CancelTries();
   Account(status);
   RoutedReply reply;
   if (status.ok()) {
     reply.message = std::move(last_.message);
   } else {
     absl::Status explained = status;
-    explained.SetPayload(net::kAttemptsPayload, AttemptsForError(plan_.attempts()));
+    explained.SetPayload(net::kAttemptsPayload, AttemptsForError(plan_->attempts()));
     reply.message = explained;
   }
   if (auto served_by = last_.trailing.Find(kMdServedBy)) reply.served_by = NodeId(*served_by);
   reply.degraded = last_.trailing.Find(kMdDegraded).has_value();
-  reply.attempts = plan_.TakeAttempts();
+  reply.stats = plan_->stats();
+  reply.attempts = plan_->TakeAttempts();
   std::exchange(done_, nullptr)(std::move(reply));
 }
 
 // For those who run the node.
 void Router::RemoteCall::Account(const absl::Status& status) {
   const TimePoint now = Now();
-  RoutedSample sample{
-      .strategy = strategy_, .outcome = CodeOf(status), .took = now - started_, .stale = learned_};
-  RetryReasons reasons;
-  CountAttempts(plan_.attempts(), reasons, sample);
-  context_.metrics.Record(loop_.index, sample);
-  loop_.log.Attempts(request_.space, plan_.attempts(), now);
+  const routing::CallStats& stats = plan_->stats();
+  context_.metrics.Record(loop_.index, {.strategy = strategy_,
+                                        .outcome = CodeOf(status),
+                                        .took = now - started_,
+                                        .hops = stats.hops,
+                                        .redirects = stats.redirects,
+                                        .lookups = stats.look_ups,
+                                        .fallbacks = stats.fallbacks,
+                                        .hedges = stats.hedges,
+                                        .breaker_refusals = stats.breaker_refusals,
+                                        .budget_refusals = stats.budget_refusals,
+                                        .stale = learned_ || stats.redirects > 0,
+                                        .retries = stats.retried_for});
+  loop_.log.Attempts(request_.space, plan_->attempts(), now);
   // What goes well tells nothing new of a breaker that is closed.
-  if (!status.ok() || plan_.attempts().size() > 1 || loop_.log.sees_open_breakers()) {
+  if (!status.ok() || plan_->attempts().size() > 1 || loop_.log.sees_open_breakers()) {
     LogBreakers(now);
   }
 }
 
 void Router::RemoteCall::LogBreakers(TimePoint now) {
   const bool write = routing::IsWrite(request_.op);
-  for (const routing::AttemptRecord& attempt : plan_.attempts()) {
-    const auto index = context_.nodes.Find(attempt.node.view());
+  for (const routing::AttemptRecord& attempt : plan_->attempts()) {
+    const auto index = context_.nodes.Find(attempt.node);
     if (!index.has_value()) continue;
     const routing::NodeState& node = context_.nodes.Of(*index);
     loop_.log.Breaker(node.id, write ? "writes" : "reads", write ? node.writes : node.reads, now);
@@ -152,9 +251,10 @@ net::CallOptions Router::RemoteCall::OptionsFor(const CallPlan::Send& send) cons
   options.metadata.Add(kMdCluster, context_.config.cluster, net::Recurrence::kRepeated);
   options.metadata.Add(kMdSpace, request_.space.view(), RecurrenceOfSpace());
   options.metadata.Add(kMdHop, fmt::format_int(send.hop).str(), net::Recurrence::kRepeated);
-  if (send.version != Version{}) {
-    options.metadata.Add(kMdRouteVersion, EncodeVersion(send.version));
+  if (send.version != routing::RouteVersion{}) {
+    options.metadata.Add(kMdRouteVersion, EncodeVersion(context_.nodes.ToVersion(send.version)));
   }
+  if (send.create) options.metadata.Add(kMdCreate, "1");
   if (routing::IsWrite(request_.op)) {
     options.metadata.Add(kMdRequestId, request_.identity.request_id.ToString());
     if (request_.identity.line > 0) {
@@ -174,7 +274,7 @@ net::Recurrence Router::RemoteCall::RecurrenceOfSpace() const {
 
 // Fresh routing rides on the success (trailer) and on the refusal (error detail); the table keeps
 // only what is newer.
-void Router::RemoteCall::MergeAssignment(const net::CallResult& result) {
+std::optional<placement::Assignment> Router::RemoteCall::Learn(const net::CallResult& result) {
   std::optional<placement::Assignment> learned = AttachedAssignment(result.status);
   if (auto bytes = result.trailing.Find(kMdAssignment)) {
     v1::Assignment proto;
@@ -182,12 +282,13 @@ void Router::RemoteCall::MergeAssignment(const net::CallResult& result) {
       learned = FromProto(proto);
     }
   }
-  if (!learned.has_value() || learned->space != request_.space) return;
+  if (!learned.has_value() || learned->space != request_.space) return std::nullopt;
   if (context_.table.Apply(std::span(&*learned, 1)) > 0) {
     learned_ = true;
     spdlog::debug("learned that space '{}' is with node {}", learned->space.value(),
                   learned->primary.value());
   }
+  return learned;
 }
 
 }  // namespace engram::server

@@ -2,48 +2,68 @@
 // the loop's own channels, keeps the request's bytes between tries, merges what nodes say about
 // assignments.
 //
-// Belongs to one loop; alive as long as a try or a wait of it is under way (they hold it), or its
-// owner holds it.
+// Belongs to one loop; alive as long as a try, a look-up or a wait of it is under way (they hold
+// it), or its owner holds it.
 #pragma once
 
 #include <memory>
 #include <optional>
 
+#include "absl/container/inlined_vector.h"
 #include "engram/net/channel.h"
 #include "engram/routing/call_plan.h"
+#include "engram/server/live_calls.h"
 #include "engram/server/router.h"
+#include "engram/server/slow_calls.h"
 
 namespace engram::server {
 
-class Router::RemoteCall : public std::enable_shared_from_this<Router::RemoteCall> {
+class Router::RemoteCall : public std::enable_shared_from_this<Router::RemoteCall>,
+                           private SlowCalls::Waiter,
+                           private LiveCalls::Call {
  public:
-  RemoteCall(NodeContext& context, LoopState& loop, RoutedRequest request,
-             routing::Decision decision, const routing::CallPlanOptions& options, Done done);
+  RemoteCall(NodeContext& context, LocalService& local, LoopState& loop, RoutedRequest request,
+             routing::Decision decision, routing::NodeIndex proposed,
+             const routing::CallPlanOptions& options, Done done);
 
   void Start();
   void Cancel();
 
  private:
+  struct UnderWay {
+    int attempt;
+    net::Channel::CallHandle handle;
+  };
+
   void Do(routing::CallPlan::Action action);
   void Send(const routing::CallPlan::Send& send);
+  void ServeHere(const routing::CallPlan::Send& send);
+  void CheckLater(const routing::CallPlan::Send& send);
+  void OnSlow() override;
+  void Abandon() override;
+  void AskAll(const routing::CallPlan::AskAll& ask);
   void WaitUntil(TimePoint until);
-  void OnResult(net::CallResult result);
+  void OnResult(int attempt, net::CallResult result);
+  void OnOutcome(int attempt, const routing::Outcome& outcome);
+  void CancelTries();
   void Finish(const absl::Status& status);
 
+  std::string Body();
   net::CallOptions OptionsFor(const routing::CallPlan::Send& send) const;
   net::Recurrence RecurrenceOfSpace() const;
-  void MergeAssignment(const net::CallResult& result);
+  std::optional<placement::Assignment> Learn(const net::CallResult& result);
   void Account(const absl::Status& status);
   void LogBreakers(TimePoint now);
 
   NodeContext& context_;
+  LocalService& local_;
   LoopState& loop_;
   RoutedRequest request_;
   const routing::Strategy strategy_;
-  routing::CallPlan plan_;
+  std::optional<routing::CallPlan> plan_;  // nothing once it is abandoned
   Done done_;
   net::CallResult last_;
-  net::Channel::CallHandle sent_;
+  absl::InlinedVector<UnderWay, 1> under_way_;
   std::optional<net::EventLoop::Timer> timer_;
   const TimePoint started_ = Now();
   bool learned_ = false;  // a newer assignment

@@ -1,6 +1,7 @@
 #include "engram/server/router.h"
 
-#include <optional>
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "engram/server/remote_call.h"
@@ -10,25 +11,38 @@ namespace engram::server {
 using routing::Decision;
 using routing::Strategy;
 
+namespace {
+
+// A node that is cut off looks again this often.
+constexpr Duration kPartitionPause = std::chrono::seconds(1);
+
+}  // namespace
+
 Router::Router(NodeContext& context, LocalService& local) : context_(context), local_(local) {
   const NodeConfig& config = context.config;
   plan_options_.tries_per_node_max = config.tries_per_node;
   plan_options_.read_try_limit = config.read_try_limit;
+  plan_options_.write_try_limit = config.write_try_limit;
+  plan_options_.hedged_reads = config.hedged_reads;
   plan_options_.backoff = {config.retry_delay, config.retry_delay_max};
 }
 
 std::weak_ptr<Router::RemoteCall> Router::Route(LoopState& loop, RoutedRequest request, Done done) {
-  std::optional<placement::Assignment> assignment =
-      context_.table.FindAssignment(request.space.view());
-  const NodeId& proposed = context_.ring.FirstHolder(request.space.view());
+  const routing::Knowledge knowledge = context_.KnowledgeOf(request.space.view());
   Decision decision =
-      Decide(request.op, assignment ? &*assignment : nullptr, proposed, context_.self);
-  if (decision.strategy == Strategy::kLocal) {
-    ServeHere(loop, std::move(request), !assignment.has_value(), std::move(done));
+      Decide(request.op, request.policy, knowledge, context_.view(), Now(), loop.random);
+  const bool local_only = decision.strategy == Strategy::kLocalOnly;
+  if (local_only && decision.candidates.empty()) {
+    Refuse(request, std::move(done));
     return {};
   }
-  auto call = std::make_shared<RemoteCall>(context_, loop, std::move(request), std::move(decision),
-                                           plan_options_, std::move(done));
+  if (local_only || decision.strategy == Strategy::kLocal) {
+    ServeHere(loop, std::move(request), decision.degraded, std::move(done));
+    return {};
+  }
+  auto call =
+      std::make_shared<RemoteCall>(context_, local_, loop, std::move(request), std::move(decision),
+                                   knowledge.proposed, plan_options_, std::move(done));
   call->Start();
   return call;
 }
@@ -37,16 +51,13 @@ void Router::Cancel(const std::weak_ptr<RemoteCall>& call) {
   if (auto running = call.lock()) running->Cancel();
 }
 
-void Router::ServeHere(LoopState& loop, RoutedRequest request, bool create, Done done) {
+void Router::ServeHere(LoopState& loop, RoutedRequest request, bool degraded, Done done) {
   TimePoint started = Now();
-  LocalRequest local{request.op,
-                     std::move(request.space),
-                     std::move(request.body),
-                     request.identity,
-                     create ? memory::CreateSpace::kYes : memory::CreateSpace::kNo,
-                     request.deadline};
+  LocalRequest local{request.op,       std::move(request.space),  std::move(request.body),
+                     request.identity, memory::CreateSpace::kYes, request.deadline};
+  if (degraded) local.confidence_factor = context_.reachability.Load().ConfidenceFactor();
   local_.Serve(*loop.loop, std::move(local),
-               [this, loop_index = loop.index, started,
+               [this, loop_index = loop.index, started, degraded,
                 done = std::move(done)](absl::StatusOr<std::string> message) mutable {
                  const Duration took = Now() - started;
                  context_.metrics.Record(loop_index, {.strategy = Strategy::kLocal,
@@ -54,11 +65,24 @@ void Router::ServeHere(LoopState& loop, RoutedRequest request, bool create, Done
                                                       .took = took});
                  RoutedReply reply;
                  reply.served_by = context_.self;
-                 reply.attempts.push_back({context_.self, message.ok() ? "ok" : "failed", "local",
-                                           message.status(), took});
+                 reply.degraded = degraded;
+                 reply.attempts.push_back({context_.self.view(), message.ok() ? "ok" : "failed",
+                                           "local", message.status(), took});
                  reply.message = std::move(message);
                  done(std::move(reply));
                });
+}
+
+void Router::Refuse(const RoutedRequest& request, Done done) const {
+  ErrorDetail detail{ErrorCode::kNoLocalData, "", request.space.value(), context_.self.value(),
+                     kPartitionPause};
+  const routing::Reachability reach = context_.reachability.Load();
+  RoutedReply reply;
+  reply.degraded = true;
+  reply.message =
+      MakeError(detail, fmt::format("this node reaches {} of {} nodes and does not hold space '{}'",
+                                    reach.reachable, reach.total, request.space.value()));
+  done(std::move(reply));
 }
 
 }  // namespace engram::server

@@ -21,6 +21,7 @@ struct RoutedRequest {
   std::string body;  // passed on unchanged
   memory::WriteIdentity identity;
   TimePoint deadline;
+  routing::ReadPolicy policy;
 };
 
 struct RoutedReply {
@@ -28,6 +29,7 @@ struct RoutedReply {
   NodeId served_by;
   bool degraded = false;
   routing::AttemptRecords attempts;
+  routing::CallStats stats;
 };
 
 class Router {
@@ -48,7 +50,8 @@ class Router {
   static void Cancel(const std::weak_ptr<RemoteCall>& call);
 
  private:
-  void ServeHere(LoopState& loop, RoutedRequest request, bool create, Done done);
+  void ServeHere(LoopState& loop, RoutedRequest request, bool degraded, Done done);
+  void Refuse(const RoutedRequest& request, Done done) const;
 
   NodeContext& context_;
   LocalService& local_;

@@ -48,19 +48,19 @@ void RoutingLog::Breaker(const NodeId& node, std::string_view operations,
 }
 
 void RoutingLog::Fallback(const SpaceId& space, const routing::AttemptRecord& failed,
-                          const NodeId& to, TimePoint now) {
-  const auto left_out = limiter_.Admit(RoutingEvent::kFallback, failed.node.view(), now);
+                          std::string_view to, TimePoint now) {
+  const auto left_out = limiter_.Admit(RoutingEvent::kFallback, failed.node, now);
   if (!left_out.has_value()) return;
-  spdlog::warn("event=fallback node={} to={} space={} error={} left_out={}", failed.node.value(),
-               to.value(), space.value(), InfoOf(CodeOf(failed.error)).name, *left_out);
+  spdlog::warn("event=fallback node={} to={} space={} error={} left_out={}", failed.node, to,
+               space.value(), InfoOf(CodeOf(failed.error)).name, *left_out);
 }
 
-void RoutingLog::Redirect(const SpaceId& space, const NodeId& from, const NodeId& to,
+void RoutingLog::Redirect(const SpaceId& space, std::string_view from, std::string_view to,
                           TimePoint now) {
-  const auto left_out = limiter_.Admit(RoutingEvent::kRedirect, from.view(), now);
+  const auto left_out = limiter_.Admit(RoutingEvent::kRedirect, from, now);
   if (!left_out.has_value()) return;
-  spdlog::info("event=redirect node={} to={} space={} left_out={}", from.value(), to.value(),
-               space.value(), *left_out);
+  spdlog::info("event=redirect node={} to={} space={} left_out={}", from, to, space.value(),
+               *left_out);
 }
 
 }  // namespace engram::server

@@ -54,9 +54,9 @@ class RoutingLog {
   bool sees_open_breakers() const { return !open_.empty(); }
 
  private:
-  void Fallback(const SpaceId& space, const routing::AttemptRecord& failed, const NodeId& to,
+  void Fallback(const SpaceId& space, const routing::AttemptRecord& failed, std::string_view to,
                 TimePoint now);
-  void Redirect(const SpaceId& space, const NodeId& from, const NodeId& to, TimePoint now);
+  void Redirect(const SpaceId& space, std::string_view from, std::string_view to, TimePoint now);
 
   LogLimiter limiter_;
   absl::flat_hash_set<std::string> open_;  // "operations node"

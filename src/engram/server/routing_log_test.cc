@@ -64,7 +64,7 @@ class RoutingLogTest : public testing::Test {
   ~RoutingLogTest() override { spdlog::set_default_logger(before_); }
 
   static AttemptRecord Attempt(const char* node, const char* outcome, ErrorCode error) {
-    return {NodeId(node), outcome, "", MakeError(error, "an error"), {}};
+    return {node, outcome, "", MakeError(error, "an error"), {}};
   }
 
   std::ostringstream out_;
@@ -74,16 +74,15 @@ class RoutingLogTest : public testing::Test {
 
 TEST_F(RoutingLogTest, ARequestThatWentStraightIsNoNews) {
   const std::vector<AttemptRecord> attempts = {
-      {NodeId("a"), "failed", "primary", MakeError(ErrorCode::kNotFound, "no"), {}}};
+      {"a", "failed", "primary", MakeError(ErrorCode::kNotFound, "no"), {}}};
   log_.Attempts(SpaceId("notes"), attempts, kStart);
   EXPECT_EQ(out_.str(), "");
 }
 
 TEST_F(RoutingLogTest, NamesNodeTargetSpaceAndError) {
-  const std::vector<AttemptRecord> attempts = {
-      Attempt("a", "redirect", ErrorCode::kWrongNode),
-      Attempt("b", "failed", ErrorCode::kConnectionFailed),
-      {NodeId("c"), "ok", "fallback", absl::OkStatus(), {}}};
+  const std::vector<AttemptRecord> attempts = {Attempt("a", "redirect", ErrorCode::kWrongNode),
+                                               Attempt("b", "failed", ErrorCode::kConnectionFailed),
+                                               {"c", "ok", "fallback", absl::OkStatus(), {}}};
   log_.Attempts(SpaceId("notes"), attempts, kStart);
   EXPECT_EQ(out_.str(),
             "info event=redirect node=a to=b space=notes left_out=0\n"
@@ -91,17 +90,15 @@ TEST_F(RoutingLogTest, NamesNodeTargetSpaceAndError) {
 }
 
 TEST_F(RoutingLogTest, ARepeatTryAtTheSameNodeIsNoFallback) {
-  const std::vector<AttemptRecord> attempts = {
-      Attempt("a", "failed", ErrorCode::kOverloaded),
-      {NodeId("a"), "ok", "tried again", absl::OkStatus(), {}}};
+  const std::vector<AttemptRecord> attempts = {Attempt("a", "failed", ErrorCode::kOverloaded),
+                                               {"a", "ok", "tried again", absl::OkStatus(), {}}};
   log_.Attempts(SpaceId("notes"), attempts, kStart);
   EXPECT_EQ(out_.str(), "");
 }
 
 TEST_F(RoutingLogTest, SaysHowManyWereLeftOut) {
-  const std::vector<AttemptRecord> attempts = {
-      Attempt("a", "failed", ErrorCode::kConnectionFailed),
-      {NodeId("b"), "ok", "fallback", absl::OkStatus(), {}}};
+  const std::vector<AttemptRecord> attempts = {Attempt("a", "failed", ErrorCode::kConnectionFailed),
+                                               {"b", "ok", "fallback", absl::OkStatus(), {}}};
   for (int ms : {0, 1, 2}) log_.Attempts(SpaceId("s"), attempts, kStart + milliseconds(ms));
   out_.str("");
   log_.Attempts(SpaceId("s"), attempts, kStart + seconds(1));

@@ -92,18 +92,19 @@ void ScatterCall::Ask(ScatterStep step, const std::vector<ScatterPlan::Holders>&
 
 ScatterPlan::Holders ScatterCall::HoldersOf(const std::string& name) const {
   ScatterPlan::Holders holders;
-  const std::optional<routing::Route> route = context_.table.Find(name);
-  if (!route.has_value()) {
-    holders.nodes.push_back(context_.nodes.Intern(context_.ring.FirstHolder(name)));
+  const routing::Knowledge knowledge = context_.KnowledgeOf(name);
+  const routing::Route* route = Authority(knowledge, context_.view());
+  if (route == nullptr) {
+    holders.nodes.push_back(knowledge.proposed);
     return holders;
   }
   holders.version = route->version;
-  if (route->HeldBy(options_.self)) holders.nodes.push_back(options_.self);
-  auto add = [&](NodeIndex node) {
+  const bool here = knowledge.held.has_value() && route->HeldBy(options_.self);
+  if (here) holders.nodes.push_back(options_.self);
+  for (NodeIndex node :
+       OrderHolders(routing::Operation::kRecall, {}, *route, context_.nodes, Now(), loop_.random)) {
     if (node != options_.self) holders.nodes.push_back(node);
-  };
-  add(route->primary);
-  for (NodeIndex replica : route->replicas()) add(replica);
+  }
   return holders;
 }
 

@@ -124,7 +124,7 @@ void ScatterRound::OnReply(uint32_t number, absl::StatusOr<std::string> reply) {
 }
 
 void ScatterRound::Record(const UnderWay& request, const absl::Status& status) {
-  attempts_.push_back({context_.nodes.IdOf(request.send.node), status.ok() ? "ok" : "failed",
+  attempts_.push_back({context_.nodes.IdOf(request.send.node).view(), status.ok() ? "ok" : "failed",
                        WhyOf(question_.step), status, Now() - request.started});
 }
 

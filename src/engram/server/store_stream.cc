@@ -128,7 +128,8 @@ void StoreStream::StoreLine(uint64_t line, std::string message) {
                         space,
                         std::move(message),
                         {id_, line},
-                        OperationDeadline(call_.deadline(), context_.config.deadline, Now())};
+                        OperationDeadline(call_.deadline(), context_.config.deadline, Now()),
+                        {}};
   router_.Route(loop_, std::move(request),
                 [self = shared_from_this(), line, key = std::move(key),
                  space](const RoutedReply& reply) { self->OnStored(line, key, space, reply); });

@@ -15,7 +15,9 @@ class WorkerPool {
  public:
   WorkerPool(int threads, size_t queue_max)
       : queue_max_(queue_max), pool_(static_cast<size_t>(threads)) {}
-  ~WorkerPool() { pool_.join(); }
+  ~WorkerPool() { Join(); }
+  // Waits until everything that was submitted has been done; nothing may be submitted any more.
+  void Join() { pool_.join(); }
 
   // False: queue_max tasks are waiting or running; `task` is left as it was.
   template <class Task>

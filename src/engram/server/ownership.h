@@ -1,0 +1,14 @@
+// Whether this node may serve what another one passed on to it, and what it says if not.
+#pragma once
+
+#include "absl/status/status.h"
+#include "engram/server/node_context.h"
+
+namespace engram::server {
+
+// OK, or WrongNode with the newest assignment that this node knows, or NoAssignment. `create`: the
+// sender has asked every node and found no holder. Thread-safe.
+[[nodiscard]] absl::Status RefusalOf(const NodeContext& context, routing::Operation op,
+                                     const SpaceId& space, bool create);
+
+}  // namespace engram::server

@@ -1,0 +1,57 @@
+// The network of a simulated cluster: messages between nodes take a while, get lost, arrive twice,
+// or are cut off in one direction. Seeded.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <random>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "simulation/scheduler.h"
+
+namespace engram::simulation {
+
+struct LinkOptions {
+  Duration delay_min = std::chrono::microseconds(50);
+  Duration delay_max = std::chrono::milliseconds(2);
+  double loss = 0;         // of a message, on its way in one direction
+  double duplication = 0;  // a message arrives twice
+};
+
+enum class Condition : uint8_t {
+  kUp,
+  kDown,  // its port refuses: who sends is told at once
+  kHung,  // takes messages and does nothing
+};
+
+class Network {
+ public:
+  Network(Scheduler& scheduler, size_t nodes, LinkOptions options, uint64_t seed);
+
+  void Set(size_t node, Condition condition) { conditions_[node] = condition; }
+  Condition condition(size_t node) const { return conditions_[node]; }
+  // Messages from `from` to `to` vanish; those back do not.
+  void Cut(size_t from, size_t to) { cuts_.insert({from, to}); }
+  void Heal() { cuts_.clear(); }
+
+  // `deliver` runs at the receiver never, once or twice. False: the receiver's port refused.
+  bool Send(size_t from, size_t to, const std::function<void()>& deliver);
+
+  uint64_t sent() const { return sent_; }
+
+ private:
+  bool Happens(double probability);
+  Duration Delay();
+  bool Lost(size_t from, size_t to);
+
+  Scheduler& scheduler_;
+  const LinkOptions options_;
+  std::mt19937_64 random_;
+  std::vector<Condition> conditions_;
+  std::set<std::pair<size_t, size_t>> cuts_;
+  uint64_t sent_ = 0;
+};
+
+}  // namespace engram::simulation

@@ -1,0 +1,49 @@
+#include "simulation/sim_cluster.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+
+namespace engram::simulation {
+
+using placement::Assignment;
+
+SimCluster::SimCluster(const SimOptions& options)
+    : random_(options.seed), network_(scheduler_, options.nodes, options.link, random_()) {
+  for (size_t i = 0; i < options.nodes; ++i) ids_.emplace_back(fmt::format("node-{:03}", i));
+  for (size_t i = 0; i < options.nodes; ++i) {
+    nodes_.push_back(std::make_unique<SimNode>(i, ids_, scheduler_, network_, nodes_, options.plan,
+                                               options.health, random_()));
+  }
+}
+
+size_t SimCluster::IndexOf(const NodeId& id) const {
+  return static_cast<size_t>(std::find(ids_.begin(), ids_.end(), id) - ids_.begin());
+}
+
+void SimCluster::Place(const std::string& space, size_t primary,
+                       const std::vector<size_t>& replicas) {
+  std::vector<Assignment>& history = history_[space];
+  Assignment next{SpaceId(space), ids_[primary], {}, {{history.size() + 1, ids_[primary]}, 1}};
+  for (size_t replica : replicas) next.replicas.push_back(ids_[replica]);
+  Holding content;
+  for (auto& node : nodes_) {
+    auto held = node->holdings().find(space);
+    if (held == node->holdings().end()) continue;
+    content.writes.merge(held->second.writes);
+    node->holdings().erase(held);
+    node->table().Apply(std::span(&next, 1));
+  }
+  content.assignment = next;
+  nodes_[primary]->holdings()[space] = content;
+  for (size_t replica : replicas) nodes_[replica]->holdings()[space] = content;
+  history.push_back(std::move(next));
+}
+
+void SimCluster::Ask(size_t entry, routing::Operation op, const std::string& space,
+                     SimNode::Done done, Duration limit) {
+  nodes_[entry]->Route({op, space, ++requests_, scheduler_.now() + limit}, std::move(done));
+}
+
+}  // namespace engram::simulation

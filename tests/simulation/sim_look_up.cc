@@ -1,0 +1,55 @@
+#include "simulation/sim_look_up.h"
+
+#include <span>
+
+#include "engram/routing/route_names.h"
+
+namespace engram::simulation {
+
+void SimLookUp::Start() {
+  node_.scheduler_.After(routing::LookUpLine::kLimit, [self = shared_from_this()] { self->End(); });
+  for (size_t to = 0; to < node_.cluster_.size(); ++to) unanswered_.insert(to);
+  for (size_t to = 0; to < node_.cluster_.size(); ++to) {
+    if (to != node_.index()) AskPeer(to);
+  }
+  OnAnswer(node_.index(), node_.Held(space_), std::nullopt);
+}
+
+// As the real one: a node that does not answer reads would only take the time.
+void SimLookUp::AskPeer(size_t to) {
+  auto self = shared_from_this();
+  const auto& state = node_.nodes_.Of(routing::NodeIndex(to));
+  if (!state.reads.WouldAdmit(node_.scheduler_.now())) {
+    unanswered_.erase(to);
+    return;
+  }
+  ++node_.sent_;
+  const bool sent = node_.network_.Send(node_.index(), to, [self, to] {
+    const SimNode& peer = *self->node_.cluster_[to];
+    auto held = peer.Held(self->space_);
+    auto heard = held.has_value() ? std::nullopt : peer.table_.FindAssignment(self->space_);
+    self->node_.network_.Send(to, self->node_.index(),
+                              [self, to, held, heard] { self->OnAnswer(to, held, heard); });
+  });
+  if (!sent) unanswered_.erase(to);
+}
+
+void SimLookUp::OnAnswer(size_t from, const std::optional<placement::Assignment>& held,
+                         const std::optional<placement::Assignment>& heard) {
+  if (ended_ || unanswered_.erase(from) == 0) return;
+  const auto& said = held.has_value() ? held : heard;
+  std::optional<routing::Route> route;
+  if (said.has_value()) {
+    node_.table_.Apply(std::span(&*said, 1));
+    route = ToRoute(*said, node_.nodes_);
+  }
+  claims_.Add(routing::NodeIndex(from), route, held.has_value());
+  if (unanswered_.empty()) End();
+}
+
+void SimLookUp::End() {
+  if (std::exchange(ended_, true)) return;
+  node_.look_ups_.End(space_, claims_.result(), node_.scheduler_.now());
+}
+
+}  // namespace engram::simulation
