@@ -89,7 +89,7 @@ TEST_F(ScatterPlanTest, OneRequestPerNodeAllAtOnce) {
   EXPECT_EQ(step.sends[0].spaces, (Spaces{0, 2}));
   EXPECT_EQ(step.sends[1].spaces, (Spaces{1, 4}));
   EXPECT_EQ(step.sends[2].spaces, (Spaces{3}));
-  for (const Send& send : step.sends) step = Served(send, kStart + milliseconds(1));
+  for (const Send& send : std::vector(step.sends)) step = Served(send, kStart + milliseconds(1));
   EXPECT_TRUE(plan_->finished());
   EXPECT_FALSE(step.wake.has_value());
   EXPECT_EQ(Answered(), 5u);
