@@ -148,8 +148,9 @@ void H2Stream::OnData(std::span<const uint8_t> bytes) {
 }
 
 void H2Stream::RefuseForBudget() {
-  loop_.counters().messages_over_budget.Add();
   Discard();
+  // After its bytes are free: who sees the count sees no more held than may be.
+  loop_.counters().messages_over_budget.Add();
   OnBadMessage(MakeError(ErrorCode::kOverloaded,
                          "this node holds as many bytes of messages as it may; try again later"));
 }
