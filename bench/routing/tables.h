@@ -72,20 +72,20 @@ struct FloorAbsl : UnsynchronisedMap<absl::flat_hash_map<std::string, Route>> {
 };
 
 // Immutable snapshots behind a cache in each thread, copied to be changed. One shard = the whole.
-template <size_t kShards>
+template <size_t Shards>
 class SnapshotShards : public NoThreads {
  public:
   explicit SnapshotShards(Workload&) : identity_(NextIdentity()) {
     for (Shard& shard : shards_) shard.map = std::make_shared<const Map>();
   }
   static std::string Name() {
-    return kShards == 1 ? "whole snapshot, cached by each thread"
-                        : fmt::format("{} snapshots, cached by each thread", kShards);
+    return Shards == 1 ? "whole snapshot, cached by each thread"
+                       : fmt::format("{} snapshots, cached by each thread", Shards);
   }
 
   std::optional<Route> Find(const std::string& space) const {
     thread_local Cache cache;
-    if (cache.identity != identity_) cache = {identity_, std::vector<Snapshot>(kShards)};
+    if (cache.identity != identity_) cache = {identity_, std::vector<Snapshot>(Shards)};
     const size_t shard = ShardOf(space);
     Snapshot& mine = cache.shards[shard];
     const uint64_t generation = shards_[shard].generation.load(std::memory_order_acquire);
@@ -96,13 +96,13 @@ class SnapshotShards : public NoThreads {
   }
 
   void Apply(const Diff& diff) {
-    std::vector<std::shared_ptr<Map>> copies(kShards);
+    std::vector<std::shared_ptr<Map>> copies(Shards);
     for (const Diff::Change& change : diff.numbered) {
       const size_t shard = ShardOf(*change.space);
       if (copies[shard] == nullptr) copies[shard] = std::make_shared<Map>(*shards_[shard].map);
       (*copies[shard])[*change.space] = change.route;
     }
-    for (size_t s = 0; s < kShards; ++s) {
+    for (size_t s = 0; s < Shards; ++s) {
       if (copies[s] == nullptr) continue;
       absl::MutexLock lock(&shards_[s].mutex);
       shards_[s].map = std::move(copies[s]);
@@ -130,14 +130,14 @@ class SnapshotShards : public NoThreads {
     static std::atomic<uint64_t> next{1};
     return next.fetch_add(1);
   }
-  static size_t ShardOf(std::string_view space) { return (StringHash{}(space) >> 48) % kShards; }
+  static size_t ShardOf(std::string_view space) { return (StringHash{}(space) >> 48) % Shards; }
   Snapshot Load(size_t shard) const {
     absl::MutexLock lock(&shards_[shard].mutex);
     return {shards_[shard].generation.load(std::memory_order_relaxed), shards_[shard].map};
   }
 
   const uint64_t identity_;
-  mutable std::vector<Shard> shards_{kShards};
+  mutable std::vector<Shard> shards_{Shards};
 };
 
 // The plain way: 64 maps under reader-writer locks.

@@ -12,11 +12,13 @@
 #include "tables.h"
 
 // The second flavour's share of headers that can be included for one only.
+// NOLINTBEGIN(readability-identifier-naming): the library gives the names
 extern "C" {
 void urcu_qsbr_call_rcu(rcu_head* head, void (*function)(rcu_head* head));
 void urcu_qsbr_barrier(void);
 extern const rcu_flavor_struct urcu_qsbr_flavor;
 }
+// NOLINTEND(readability-identifier-naming)
 
 namespace engram::bench {
 

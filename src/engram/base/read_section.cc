@@ -24,8 +24,8 @@ std::atomic<bool> fences_for_test{false};
 bool Membarrier(int command) { return syscall(SYS_membarrier, command, 0U, 0) == 0; }
 
 bool UsesMembarrier() {
-  static const bool has = Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-  return has && !fences_for_test.load(std::memory_order_relaxed);
+  static const bool kHas = Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+  return kHas && !fences_for_test.load(std::memory_order_relaxed);
 }
 
 // After it, whatever other threads wrote before can be seen here, and they see what was written

@@ -106,6 +106,7 @@ class ScatterCall : public std::enable_shared_from_this<ScatterCall> {
   ScatterService& service_;
   Request request_;
   Done done_;
+  const TimePoint started_ = Now();
   const memory::RankingQuery ranking_;
   routing::ScatterOptions options_;
   std::shared_ptr<ScatterRound> round_;

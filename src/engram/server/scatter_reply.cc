@@ -98,6 +98,9 @@ absl::Status ScatterCall::StrictError() const {
 }
 
 void ScatterCall::Finish(absl::StatusOr<std::string> message) {
+  context_.metrics.Record(loop_.index, {.strategy = routing::Strategy::kScatterGather,
+                                        .outcome = CodeOf(message.status()),
+                                        .took = Now() - started_});
   RoutedReply reply;
   reply.message = std::move(message);
   reply.served_by = context_.self;
