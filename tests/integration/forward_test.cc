@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <functional>
 #include <future>
 #include <new>
 
@@ -101,12 +102,54 @@ class Forward : public ::testing::Test {
     return promise.get_future().get();
   }
 
+  // So many gets, 64 at a time. Returns how many failed.
+  int CallMany(int calls, const std::string& body) {
+    std::promise<int> done;
+    int failed = 0, left = calls, unsent = calls;
+    std::function<void()> next = [&] {
+      if (unsent-- <= 0) return;
+      net::CallOptions options{std::chrono::steady_clock::now() + std::chrono::seconds(60), {}};
+      channel_->Unary("/engram.v1.MemoryService/Get", std::move(options), body,
+                      [&](const net::CallResult& result) {
+                        failed += result.status.ok() ? 0 : 1;
+                        if (--left == 0) return done.set_value(failed);
+                        next();
+                      });
+    };
+    loop_.Post([&] {
+      for (int i = 0; i < 64; ++i) next();
+    });
+    return done.get_future().get();
+  }
+
   TestCluster cluster_{TwoNodes()};
   storage::TempDir dir_;
   std::unique_ptr<server::Node> entry_;
   net::EventLoop loop_;
   std::shared_ptr<net::Channel> channel_;
 };
+
+// SPEC R10: connections are opened when they are first needed, and then used.
+TEST_F(Forward, AHundredThousandRequestsOpenNoConnection) {
+  v1::StoreRequest store;
+  store.set_space(cluster_.SpaceOn(1));
+  store.set_id("often");
+  store.set_content("read often");
+  ASSERT_TRUE(Call(store.SerializeAsString()).status.ok());
+  v1::GetRequest get;
+  get.set_space(store.space());
+  get.set_id(store.id());
+  EXPECT_EQ(CallMany(1'000, get.SerializeAsString()), 0) << "failed while warming up";
+  const net::Counters& counters = entry_->loops().at(0).counters();
+  const uint64_t connects = counters.connects.value();
+  const uint64_t opened = counters.channels_opened.value();
+  const uint64_t acquired = counters.channels_acquired.value();
+  EXPECT_EQ(opened, 4u) << "all four are in use";
+  EXPECT_EQ(CallMany(100'000, get.SerializeAsString()), 0);
+  EXPECT_EQ(counters.connects.value(), connects);
+  EXPECT_EQ(counters.channels_opened.value(), opened);
+  EXPECT_EQ(counters.channels_acquired.value() - acquired, 100'000u);
+}
 
 TEST_F(Forward, CopiesABodyOnceInAndOnceOut) {
   v1::StoreRequest request;

@@ -75,7 +75,7 @@ CallPlan::Action CallPlan::OnOutcome(int attempt, const Outcome& outcome, TimePo
       Deny(ended.node);
       return Follow(outcome, now);
     case RetryClass::kLookUp:
-      Record(ended, "redirect", outcome.status, now);
+      Record(ended, "not_here", outcome.status, now);
       Deny(ended.node);
       break;
     case RetryClass::kUndetermined:

@@ -89,10 +89,11 @@ struct LookUp {
 // One line of `--explain`. Every request makes one and few are read: texts are static, or made when
 // they are asked for.
 struct AttemptRecord {
-  std::string_view node;     // its id; lives as long as the NodeTable
-  std::string_view outcome;  // "ok", "redirect", "failed", "undetermined", "skipped", "unanswered"
-  std::string_view why;      // the node was asked
-  absl::Status error;        // OK if it served the request
+  std::string_view node;  // its id; lives as long as the NodeTable
+  // "ok", "redirect", "not_here", "failed", "undetermined" or "skipped": it was not asked.
+  std::string_view outcome;
+  std::string_view why;  // the node was asked
+  absl::Status error;    // OK if it served the request
   Duration took{};
 
   std::string reason() const {

@@ -38,7 +38,7 @@ inline Outcome PushedBack(Duration retry_after) {
 
 class PlanTest : public testing::Test {
  protected:
-  Route HeldBy(NodeIndex primary, std::vector<NodeIndex> replicas, uint64_t counter) const {
+  Route HeldBy(NodeIndex primary, const std::vector<NodeIndex>& replicas, uint64_t counter) const {
     Route route;
     route.version = {counter, 1, primary};
     route.primary = primary;
