@@ -18,7 +18,8 @@ const TimePoint kNow{seconds(1000)};
 
 class DecisionTest : public testing::Test {
  protected:
-  Route HeldBy(NodeIndex primary, const std::vector<NodeIndex>& replicas, uint64_t counter = 1) const {
+  Route HeldBy(NodeIndex primary, const std::vector<NodeIndex>& replicas,
+               uint64_t counter = 1) const {
     Route route;
     route.version = {counter, 1, primary};
     route.primary = primary;
