@@ -2,53 +2,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
 #include <csignal>
 #include <string>
 
 #include "support/cluster.h"
+#include "support/scrape.h"
 
 namespace engram::testing {
 namespace {
 
-using boost::asio::ip::tcp;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr char kDuration[] = "engram_routing_request_duration_seconds_count";
-
-class HttpPeer {
- public:
-  explicit HttpPeer(const std::string& address) : socket_(context_) {
-    const size_t colon = address.find(':');
-    socket_.connect({boost::asio::ip::make_address(address.substr(0, colon)),
-                     static_cast<uint16_t>(std::stoi(address.substr(colon + 1)))});
-  }
-  std::string Ask(const std::string& request) {
-    boost::asio::write(socket_, boost::asio::buffer(request));
-    std::string answer;
-    boost::system::error_code end;
-    boost::asio::read(socket_, boost::asio::dynamic_buffer(answer), end);
-    return answer;
-  }
-
- private:
-  boost::asio::io_context context_;
-  tcp::socket socket_;
-};
-
-std::string Scrape(const TestCluster& cluster, int node) {
-  return HttpPeer(cluster.HttpAddress(node)).Ask("GET /metrics HTTP/1.0\r\n\r\n");
-}
-
-// The value of a series; 0 if it is not there.
-double ValueOf(const std::string& scraped, const std::string& series) {
-  const size_t at = scraped.find("\n" + series + " ");
-  return at == std::string::npos ? 0 : std::stod(scraped.substr(at + series.size() + 2));
-}
 
 void Store(const TestCluster& cluster, int through, const std::string& space, const char* id) {
   const CommandResult stored =
