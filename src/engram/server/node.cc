@@ -23,6 +23,7 @@
 #include "engram/server/reflection_service.h"
 #include "engram/server/scatter_call.h"
 #include "engram/server/scatter_service.h"
+#include "engram/server/test_service.h"
 #include "engram/server/version.h"
 
 namespace engram::server {
@@ -92,6 +93,12 @@ absl::Status StartHttp(HttpServer* http, const NodeMetrics& metrics) {
                                                std::string(status.message())));
 }
 
+// Whoever can connect could make the node lose its way.
+void AddTestHooks(net::Server& server, NodeContext& context) {
+  spdlog::warn("test-hooks is on: anybody may put any routing table into this node");
+  AddTestService(server, context);
+}
+
 std::string_view DescribeTls(const NodeConfig& config) {
   if (config.tls_cert.empty()) return "plain HTTP/2";
   return config.tls_client_ca.empty() ? "TLS" : "mutual TLS";
@@ -155,6 +162,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
   AddReflectionService(p.server, kPublicServices);
   p.health.AddTo(p.server);
   AddClusterServices(p.server, p.context, *p.engine, WallNow());
+  if (p.config.test_hooks) AddTestHooks(p.server, p.context);
   p.loops.Start();
   absl::Status started = p.server.Start();
   if (started.ok()) started = StartHttp(p.http.get(), p.metrics);

@@ -1,0 +1,53 @@
+// Puts the routing of running nodes into any state: the client of engram.peer.v1.TestService, which
+// nodes serve that were started with kTestHooksFlags.
+//
+// Single-threaded use; each call blocks until the node has done it, and fails the test otherwise.
+#pragma once
+
+#include <google/protobuf/message_lite.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engram/net/channel.h"
+#include "engram/net/event_loop.h"
+#include "engram/peer/v1/test.pb.h"
+#include "support/cluster.h"
+
+namespace engram::testing {
+
+// Of TestClusterOptions.
+inline const std::vector<std::string> kTestHooksFlags = {"--test-hooks", "on"};
+
+// `counter` counts the moves of the space; 0 and 1 are older than what a node makes up by itself
+// when a space is created there.
+v1::Assignment MakeAssignment(const TestCluster& cluster, const std::string& space,
+                              uint64_t counter, int primary, const std::vector<int>& replicas = {});
+
+class TestHooks {
+ public:
+  // Of all nodes of the cluster, which must outlive it.
+  explicit TestHooks(const TestCluster& cluster);
+  ~TestHooks();
+  TestHooks(const TestHooks&) = delete;
+  TestHooks& operator=(const TestHooks&) = delete;
+
+  // What the node knows of all spaces.
+  void InstallTable(int node, const std::vector<v1::Assignment>& assignments);
+  // The node holds the space by this assignment from now on.
+  void Hold(int node, const v1::Assignment& assignment);
+  // The node holds the space no more.
+  void Drop(int node, const std::string& space);
+
+  // Any method of the service; the status it ends with.
+  absl::Status Call(int node, std::string_view method, const google::protobuf::MessageLite& request,
+                    const std::string& cluster = "test");
+
+ private:
+  net::EventLoop loop_;
+  std::vector<std::shared_ptr<net::Channel>> channels_;  // used on the loop
+};
+
+}  // namespace engram::testing
