@@ -1,0 +1,35 @@
+// A network of one's own for a test that breaks it: a network namespace whose only device is
+// loopback. What the calling thread starts meanwhile (processes, threads, sockets) lives in it, and
+// so do the rules; it vanishes with the last of them, however the test ends.
+//
+// Used on one thread; made before and destroyed after everything that shall live in it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace engram::testing {
+
+class PrivateNetwork {
+ public:
+  // An error, which says what is missing, where namespaces or nft are not to be had (it takes
+  // root).
+  static absl::StatusOr<std::unique_ptr<PrivateNetwork>> Create();
+  // The calling thread is back in the network that it came from.
+  ~PrivateNetwork();
+  PrivateNetwork(const PrivateNetwork&) = delete;
+  PrivateNetwork& operator=(const PrivateNetwork&) = delete;
+
+  // From now on packets to and from the TCP port vanish, connections that are open included.
+  void BlackHole(int port);
+
+ private:
+  explicit PrivateNetwork(int outside) : outside_(outside) {}
+
+  const int outside_;  // file descriptor of the network that the thread came from
+};
+
+}  // namespace engram::testing
