@@ -168,6 +168,7 @@ TEST(DeadOwner, BlackHoled) {
   const std::string address = copies.cluster.Address(kPrimary);
   (*network)->BlackHole(std::stoi(address.substr(address.find(':') + 1)));
   ExpectReadsGoOn(copies);
+  EXPECT_GT((*network)->Dropped(), 0u);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
@@ -67,10 +68,34 @@ PrivateNetwork::~PrivateNetwork() {
   close(outside_);
 }
 
+void PrivateNetwork::Lose(int percent, const std::vector<int>& ports) {
+  std::string rules = "flush chain inet engram in";
+  for (int port : ports) {
+    for (const char* end : {"dport", "sport"}) {
+      rules +=
+          fmt::format("; add rule inet engram in tcp {} {} numgen random mod 100 < {} counter drop",
+                      end, port, percent);
+    }
+  }
+  const absl::Status status = Nft(percent == 0 ? "flush chain inet engram in" : rules);
+  ASSERT_TRUE(status.ok()) << status;
+}
+
+uint64_t PrivateNetwork::Dropped() const {
+  constexpr std::string_view kCounter = "counter packets ";
+  const std::string listed = RunCommand({kNft, "list chain inet engram in"}).out;
+  uint64_t sum = 0;
+  for (size_t at = 0; (at = listed.find(kCounter, at)) != std::string::npos;) {
+    at += kCounter.size();
+    sum += std::strtoull(listed.c_str() + at, nullptr, 10);
+  }
+  return sum;
+}
+
 void PrivateNetwork::BlackHole(int port) {
   const absl::Status status =
-      Nft(fmt::format("add rule inet engram in tcp dport {0} drop; "
-                      "add rule inet engram in tcp sport {0} drop",
+      Nft(fmt::format("add rule inet engram in tcp dport {0} counter drop; "
+                      "add rule inet engram in tcp sport {0} counter drop",
                       port));
   ASSERT_TRUE(status.ok()) << status;
 }

@@ -5,8 +5,10 @@
 // Used on one thread; made before and destroyed after everything that shall live in it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -25,6 +27,11 @@ class PrivateNetwork {
 
   // From now on packets to and from the TCP port vanish, connections that are open included.
   void BlackHole(int port);
+  // From now on each packet to and from one of the TCP ports vanishes with this probability, apart
+  // from all others. Replaces what was set before; 0: none.
+  void Lose(int percent, const std::vector<int>& ports);
+  // Packets that vanished so, since the last call of Lose().
+  uint64_t Dropped() const;
 
  private:
   explicit PrivateNetwork(int outside) : outside_(outside) {}
