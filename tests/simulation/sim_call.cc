@@ -73,7 +73,7 @@ void SimCall::CheckLater(const CallPlan::Send& send) {
 }
 
 void SimCall::OnAnswer(int attempt, const PeerAnswer& answer) {
-  if (finished_ || !under_way_.contains(attempt)) return;  // it came twice, or too late
+  if (!under_way_.contains(attempt)) return;  // it came twice, or too late
   std::optional<routing::Route> redirect;
   if (answer.assignment.has_value()) {
     node_.table_.Apply(std::span(&*answer.assignment, 1));
@@ -84,8 +84,10 @@ void SimCall::OnAnswer(int attempt, const PeerAnswer& answer) {
 }
 
 void SimCall::End(int attempt, const routing::Outcome& outcome) {
-  if (finished_ || under_way_.erase(attempt) == 0) return;
-  Do(plan_.OnOutcome(attempt, outcome, node_.scheduler_.now()));
+  if (under_way_.erase(attempt) == 0) return;
+  const TimePoint now = node_.scheduler_.now();
+  if (finished_) return plan_.OnLateOutcome(attempt, outcome, now);
+  Do(plan_.OnOutcome(attempt, outcome, now));
 }
 
 void SimCall::AskAll(const CallPlan::AskAll& ask) {
@@ -104,6 +106,7 @@ void SimCall::AskAll(const CallPlan::AskAll& ask) {
 
 void SimCall::Finish(const absl::Status& status) {
   finished_ = true;
+  plan_.LetGo(node_.scheduler_.now());
   const std::string by = status.ok() ? node_.ids_[served_by_].value() : "";
   node_.scheduler_.Trace(fmt::format("{} ends {}", node_.index(), status.ok()));
   done_({status, by, false, plan_.stats(), node_.scheduler_.now()});

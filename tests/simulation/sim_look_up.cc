@@ -18,11 +18,12 @@ void SimLookUp::Start() {
 // As the real one: a node that does not answer reads would only take the time.
 void SimLookUp::AskPeer(size_t to) {
   auto self = shared_from_this();
-  const auto& state = node_.nodes_.Of(routing::NodeIndex(to));
-  if (!state.reads.WouldAdmit(node_.scheduler_.now())) {
+  const auto ticket = node_.nodes_.Of(routing::NodeIndex(to)).reads.Admit(node_.scheduler_.now());
+  if (!ticket.has_value()) {
     unanswered_.erase(to);
     return;
   }
+  tickets_[to] = *ticket;
   ++node_.sent_;
   const bool sent = node_.network_.Send(node_.index(), to, [self, to] {
     const SimNode& peer = *self->node_.cluster_[to];
@@ -31,12 +32,23 @@ void SimLookUp::AskPeer(size_t to) {
     self->node_.network_.Send(to, self->node_.index(),
                               [self, to, held, heard] { self->OnAnswer(to, held, heard); });
   });
-  if (!sent) unanswered_.erase(to);
+  if (!sent) Silent(to);
+}
+
+void SimLookUp::Silent(size_t node) {
+  unanswered_.erase(node);
+  auto at = tickets_.find(node);
+  if (at == tickets_.end()) return;
+  node_.nodes_.Of(routing::NodeIndex(node))
+      .reads.OnFailure(at->second, node_.scheduler_.now(), node_.random_);
 }
 
 void SimLookUp::OnAnswer(size_t from, const std::optional<placement::Assignment>& held,
                          const std::optional<placement::Assignment>& heard) {
   if (ended_ || unanswered_.erase(from) == 0) return;
+  if (auto at = tickets_.find(from); at != tickets_.end()) {
+    node_.nodes_.Of(routing::NodeIndex(from)).reads.OnSuccess(at->second, node_.scheduler_.now());
+  }
   const auto& said = held.has_value() ? held : heard;
   std::optional<routing::Route> route;
   if (said.has_value()) {
@@ -49,6 +61,7 @@ void SimLookUp::OnAnswer(size_t from, const std::optional<placement::Assignment>
 
 void SimLookUp::End() {
   if (std::exchange(ended_, true)) return;
+  for (size_t node : std::set<size_t>(unanswered_)) Silent(node);
   node_.look_ups_.End(space_, claims_.result(), node_.scheduler_.now());
 }
 

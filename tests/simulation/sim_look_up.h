@@ -1,6 +1,7 @@
 // Asks all nodes of a simulated cluster who holds a space, as LookUps does in a real node.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -23,12 +24,14 @@ class SimLookUp : public std::enable_shared_from_this<SimLookUp> {
   void AskPeer(size_t to);
   void OnAnswer(size_t from, const std::optional<placement::Assignment>& held,
                 const std::optional<placement::Assignment>& heard);
+  void Silent(size_t node);
   void End();
 
   SimNode& node_;
   const std::string space_;
   routing::Claims claims_;
   std::set<size_t> unanswered_;
+  std::map<size_t, routing::CircuitBreaker::Ticket> tickets_;
   bool ended_ = false;
 };
 

@@ -50,7 +50,7 @@ void SimNode::TakeEffect(const Request& request, bool create) {
 PeerAnswer SimNode::Serve(const Request& request, const Version& routed_by, bool create) {
   ++received_;
   const routing::Knowledge knowledge = KnowledgeOf(request.space);
-  const Ownership ownership = CheckOwnership(request.op, knowledge, view(), create);
+  const Ownership ownership = CheckOwnership(request.op, {}, knowledge, view(), create);
   const routing::Route* newest = Authority(knowledge, view());
   if (ownership == Ownership::kNotHere) {
     return {MakeError(ErrorCode::kNoAssignment, "not here"), std::nullopt};

@@ -24,9 +24,7 @@ void Channel::CallHandle::Cancel() {
 std::optional<std::string> Channel::CallHandle::CopyRequest() const {
   const std::shared_ptr<void> call = call_.lock();
   if (call == nullptr) return std::nullopt;
-  const auto& unary = *static_cast<internal::ClientCall*>(call.get());
-  if (unary.ended()) return std::nullopt;
-  return unary.CopyRequest();
+  return static_cast<internal::ClientCall*>(call.get())->CopyRequest();
 }
 
 }  // namespace engram::net

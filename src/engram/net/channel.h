@@ -75,7 +75,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
    public:
     CallHandle() = default;
     void Cancel();
-    // The request, while the call has not ended; for asking another node meanwhile.
+    // The request, until the call's `done` has it; for asking another node meanwhile.
     std::optional<std::string> CopyRequest() const;
 
    private:

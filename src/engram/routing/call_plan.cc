@@ -24,9 +24,16 @@ RetryClass Classify(const Outcome& outcome) {
   return by_code;
 }
 
+// What a peer may ask for at most.
+constexpr Duration kPushBackMax = std::chrono::seconds(60);
+
+Duration PushBackOf(const ErrorDetail& detail) {
+  return std::min(detail.retry_after, kPushBackMax);
+}
+
 }  // namespace
 
-CallPlan::CallPlan(const CallRequest& request, Decision decision, NodeIndex proposed,
+CallPlan::CallPlan(const CallRequest& request, const Decision& decision, NodeIndex proposed,
                    NodeTable& nodes, const CallPlanOptions& options, std::mt19937_64& random)
     : request_(request),
       proposed_(proposed),
@@ -44,6 +51,33 @@ CallPlan::~CallPlan() {
     BreakerOf(u.node).OnNoVerdict(u.ticket);
     nodes_.Of(u.node).latency.Abandon();
   }
+}
+
+void CallPlan::LetGo(TimePoint now) {
+  auto probes = std::partition(under_way_.begin(), under_way_.end(),
+                               [](const UnderWay& u) { return !u.ticket.probe; });
+  for (auto u = under_way_.begin(); u != probes; ++u) {
+    const bool fair = now - u->since >= options_.read_try_limit;
+    NodeState& node = nodes_.Of(u->node);
+    if (fair) {
+      node.latency.End(now - u->since, now);
+      BreakerOf(u->node).OnFailure(u->ticket, now, random_);
+    } else {
+      node.latency.Abandon();
+      BreakerOf(u->node).OnNoVerdict(u->ticket);
+    }
+  }
+  under_way_.erase(under_way_.begin(), probes);
+}
+
+bool CallPlan::IsProbe(int attempt) const {
+  return std::any_of(under_way_.begin(), under_way_.end(), [attempt](const UnderWay& u) {
+    return u.attempt == attempt && u.ticket.probe;
+  });
+}
+
+void CallPlan::OnLateOutcome(int attempt, const Outcome& outcome, TimePoint now) {
+  if (IsProbe(attempt)) Judge(Take(attempt), outcome, now);
 }
 
 CallPlan::Action CallPlan::Start(TimePoint now) {
@@ -176,7 +210,7 @@ CallPlan::Action CallPlan::NextRound(TimePoint now) {
   TimePoint until = now + BackoffDelay(options_.backoff, rounds_, random_);
   rounds_ += progress_ ? 0 : 1;
   // The peer knows better than the formula when it will have time.
-  const Duration asked_for = DetailOf(last_error_).retry_after;
+  const Duration asked_for = PushBackOf(DetailOf(last_error_));
   if (asked_for > Duration::zero()) {
     until = std::max(until, now + BackoffDelay({asked_for * 2, asked_for * 2}, 0, random_));
   }
@@ -286,14 +320,15 @@ std::optional<CallPlan::Action> CallPlan::Hedge(TimePoint now) {
 }
 
 CallPlan::Action CallPlan::GiveUp() {
-  if (candidates_.empty()) {
+  if (candidates_.empty() && !assigned_) {
     return End(Error(ErrorCode::kNoAssignment,
                      fmt::format("no node is known to hold space '{}'", request_.space)));
   }
+  const std::string_view why =
+      last_error_.ok() ? "those who may do not answer" : TextOf(last_error_);
   return End(Error(ErrorCode::kAllReplicasFailed,
-                   fmt::format("no holder of space '{}' could serve it: {}", request_.space,
-                               TextOf(last_error_)),
-                   DetailOf(last_error_).retry_after));
+                   fmt::format("no holder of space '{}' could serve it: {}", request_.space, why),
+                   PushBackOf(DetailOf(last_error_))));
 }
 
 CallPlan::Action CallPlan::AllShut(TimePoint now) {
@@ -306,7 +341,7 @@ CallPlan::Action CallPlan::AllShut(TimePoint now) {
                    fmt::format("all holders of space '{}' failed repeatedly and are left alone "
                                "for a while",
                                request_.space),
-                   std::max(earliest - now, options_.backoff.base)));
+                   std::max(std::max(earliest, now) - now, options_.backoff.base)));
 }
 
 CallPlan::Action CallPlan::EndAtDeadline() {
@@ -354,7 +389,7 @@ void CallPlan::Judge(const UnderWay& ended, const Outcome& outcome, TimePoint no
   }
   const bool pushed_back =
       detail.code == ErrorCode::kOverloaded && detail.retry_after > Duration::zero();
-  if (pushed_back) node.PushBack(now + detail.retry_after);
+  if (pushed_back) node.PushBack(now + PushBackOf(detail));
   if (InfoOf(detail.code).held_against_node && !pushed_back) {
     // A client that gives a node hardly any time must not shut it out.
     const bool fair = !timed_out || took >= options_.read_try_limit;

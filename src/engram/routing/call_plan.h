@@ -134,14 +134,14 @@ class CallPlan {
     TimePoint until;  // then call OnTimer
   };
   struct Await {};  // nothing to do until another try that is under way ends
-  struct Finish {   // what is still under way is to be cancelled
+  struct Finish {   // then LetGo(), and what is still under way is to be cancelled
     absl::Status status;
   };
   using Action = std::variant<Send, AskAll, Wait, Await, Finish>;
 
   // All that is referred to must outlive the plan.
-  CallPlan(const CallRequest& request, Decision decision, NodeIndex proposed, NodeTable& nodes,
-           const CallPlanOptions& options, std::mt19937_64& random);
+  CallPlan(const CallRequest& request, const Decision& decision, NodeIndex proposed,
+           NodeTable& nodes, const CallPlanOptions& options, std::mt19937_64& random);
   // Tries under way are then without a verdict on their nodes.
   ~CallPlan();
   CallPlan(const CallPlan&) = delete;
@@ -152,6 +152,13 @@ class CallPlan {
   Action OnOutcome(int attempt, const Outcome& outcome, TimePoint now);
   Action OnLookUp(const LookUp& look_up, TimePoint now);
   Action OnTimer(TimePoint now);
+
+  // The request has ended, here or by its client, and what is under way is cancelled: a try that
+  // had a fair time by then counts against its node. A breaker's probe is not to be cancelled; what
+  // comes of it is told with OnLateOutcome().
+  void LetGo(TimePoint now);
+  bool IsProbe(int attempt) const;
+  void OnLateOutcome(int attempt, const Outcome& outcome, TimePoint now);
 
   const CallStats& stats() const { return stats_; }
   const AttemptRecords& attempts() const { return attempts_; }

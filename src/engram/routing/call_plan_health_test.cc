@@ -118,6 +118,60 @@ TEST_F(HealthTest, WithoutBudgetNothingIsRepeated) {
   EXPECT_GE(plan.stats().budget_refusals, 1);
 }
 
+// Nobody waits for the probe; but it is not forgotten either.
+TEST_F(HealthTest, AProbeThatIsOutrunStillGetsItsVerdict) {
+  Shut(a_);
+  CircuitBreaker& breaker = nodes_.Of(a_).reads;
+  const TimePoint due = breaker.retry_at();
+  CallPlan plan = Plan(Operation::kGet, HeldBy(a_, {b_}, 1), due + seconds(10));
+  CallPlan::Send probe = AsSend(plan.Start(due));
+  EXPECT_EQ(probe.check_at, due + options_.probe_patience);
+  CallPlan::Send other = AsSend(plan.OnTimer(probe.check_at));
+  EXPECT_EQ(other.node, b_);
+  EXPECT_TRUE(AsFinish(plan.OnOutcome(other.attempt, Ok(), probe.check_at)).ok());
+  plan.LetGo(probe.check_at);
+  EXPECT_TRUE(plan.IsProbe(probe.attempt));
+  EXPECT_FALSE(breaker.Admit(probe.check_at).has_value()) << "still the only probe";
+  plan.OnLateOutcome(probe.attempt, TimedOut(), probe.deadline);
+  EXPECT_EQ(breaker.state(probe.deadline), CircuitBreaker::State::kOpen);
+  EXPECT_EQ(breaker.openings(), 2u);
+}
+
+// The client's own deadline often ends a request before its try is over.
+TEST_F(HealthTest, ATryThatHangsUntilItsClientGivesUpCountsAgainstTheNode) {
+  for (int i = 0; i < 5; ++i) {
+    CallPlan plan = Plan(Operation::kGet, HeldBy(a_, {}, 1), kStart + seconds(1));
+    AsSend(plan.Start(kStart));
+    plan.LetGo(kStart + seconds(1));
+  }
+  EXPECT_EQ(nodes_.Of(a_).reads.state(kStart + seconds(1)), CircuitBreaker::State::kOpen);
+  for (int i = 0; i < 5; ++i) {
+    CallPlan plan = Plan(Operation::kGet, HeldBy(b_, {}, 1), kStart + seconds(1));
+    AsSend(plan.Start(kStart));
+    plan.LetGo(kStart + milliseconds(1));
+  }
+  EXPECT_EQ(nodes_.Of(b_).reads.state(kStart), CircuitBreaker::State::kClosed);
+}
+
+// Another request's probe may close the breaker while this one is being refused.
+TEST_F(HealthTest, ABreakerThatClosesMeanwhileLeadsToNoAbsurdPause) {
+  Shut(a_);
+  nodes_.Of(a_).liveness = Liveness::kDead;
+  CallPlan plan = Plan(Operation::kStore, HeldBy(a_, {}, 1));
+  EXPECT_TRUE(Asks(plan.Start(kStart)));
+  CircuitBreaker& breaker = nodes_.Of(a_).writes;
+  const TimePoint later = kStart + seconds(2);
+  breaker.OnSuccess(breaker.AdmitLast(later).value(), later);
+  absl::Status status = AsFinish(plan.OnLookUp(Nobody(), later));
+  EXPECT_EQ(DetailOf(status).retry_after, options_.backoff.base);
+}
+
+TEST_F(HealthTest, APeerCannotAskForAnAbsurdPause) {
+  OneTry(PushedBack(std::chrono::hours(24 * 365)));
+  EXPECT_TRUE(nodes_.Of(a_).PushedBack(kStart + seconds(59)));
+  EXPECT_FALSE(nodes_.Of(a_).PushedBack(kStart + seconds(61)));
+}
+
 class HedgeTest : public PlanTest {
  protected:
   HedgeTest() {

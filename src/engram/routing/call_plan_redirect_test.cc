@@ -129,6 +129,16 @@ TEST_F(RedirectTest, ThatASpaceDoesNotExistIsSaidOnlyIfAllAnswered) {
   EXPECT_EQ(CodeOf(AsFinish(plan.OnLookUp(Nobody(3), kStart))), ErrorCode::kAllReplicasFailed);
 }
 
+// Its replicas answer, its primary does not: that is no space that does not exist.
+TEST_F(RedirectTest, AWriteToASpaceWithoutAPrimaryDoesNotSayThatThereIsNoSpace) {
+  CallPlan plan = PlanForUnknown(Operation::kForget, kStart + milliseconds(20));
+  CallPlan::Send send = AsSend(plan.Start(kStart));
+  plan.OnOutcome(send.attempt, Fails(ErrorCode::kNoAssignment), kStart);
+  Route copy = HeldBy(kNoNode, {b_}, 1);
+  EXPECT_EQ(CodeOf(AsFinish(plan.OnLookUp({copy, std::nullopt, 4, 3}, kStart))),
+            ErrorCode::kAllReplicasFailed);
+}
+
 TEST_F(RedirectTest, AWriteThatMayHaveHappenedIsNotFailedByADeadEnd) {
   CallPlan plan = Plan(Operation::kStore, HeldBy(a_, {}, 2), kStart + milliseconds(20));
   CallPlan::Send send = AsSend(plan.Start(kStart));

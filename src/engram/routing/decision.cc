@@ -58,16 +58,21 @@ void TwoChoices(std::span<NodeIndex> equals, const NodeTable& nodes, TimePoint n
   if (cost(equals[1]) < cost(equals[0])) std::swap(equals[0], equals[1]);
 }
 
+// Each node's state is read once: it may change meanwhile, which no sort survives.
 void SortByNearness(std::span<NodeIndex> holders, const NodeTable& nodes, TimePoint now,
                     std::mt19937_64& random) {
   if (holders.size() < 2) return;
-  auto nearness = [&](NodeIndex node) { return Nearness(nodes.Of(node), now); };
-  std::sort(holders.begin(), holders.end(),
-            [&](NodeIndex a, NodeIndex b) { return nearness(a) < nearness(b); });
-  auto end = std::find_if(holders.begin(), holders.end(), [&](NodeIndex node) {
-    return nearness(node) != nearness(holders.front());
-  });
-  TwoChoices({holders.begin(), end}, nodes, now, random);
+  using Keyed = std::pair<decltype(Nearness(nodes.Of(holders[0]), now)), NodeIndex>;
+  absl::InlinedVector<Keyed, Route::kReplicasMax + 1> keyed;
+  for (NodeIndex node : holders) keyed.emplace_back(Nearness(nodes.Of(node), now), node);
+  std::stable_sort(keyed.begin(), keyed.end(),
+                   [](const Keyed& a, const Keyed& b) { return a.first < b.first; });
+  size_t equals = 0;
+  for (size_t i = 0; i < keyed.size(); ++i) {
+    holders[i] = keyed[i].second;
+    equals += keyed[i].first == keyed[0].first ? 1 : 0;
+  }
+  TwoChoices(holders.first(equals), nodes, now, random);
 }
 
 // The primary to the front or to the back of the others; only a primary that is gone or asked for a
@@ -164,9 +169,10 @@ Decision Decide(Operation op, const ReadPolicy& policy, const Knowledge& knowled
   return decision;
 }
 
-Ownership CheckOwnership(Operation op, const Knowledge& knowledge, const View& view, bool create) {
+Ownership CheckOwnership(Operation op, const ReadPolicy& policy, const Knowledge& knowledge,
+                         const View& view, bool create) {
   const Role role = RoleOf(knowledge, view);
-  if (MayServe(op, {}, role) || (view.reach.partitioned && role != Role::kNone)) {
+  if (MayServe(op, policy, role) || (view.reach.partitioned && role != Role::kNone)) {
     return Ownership::kServe;
   }
   const Route* route = Authority(knowledge, view);

@@ -61,7 +61,7 @@ struct Knowledge {
   // What this node itself holds, as it is stored with the data. A table can be behind or wrong
   // about this node, its own store can not.
   std::optional<Route> held;
-  NodeIndex proposed = kNoNode;  // the ring's first holder
+  NodeIndex proposed = kNoNode;  // the ring's first holder; looked at only if nothing is known
 };
 
 struct View {
@@ -96,8 +96,9 @@ enum class Ownership : uint8_t {
   kNotHere,    // it does not hold it and knows nobody who does
   kWrongNode,  // it knows who does: `Authority()`
 };
-// `create`: the sender has asked everybody and found no holder.
-Ownership CheckOwnership(Operation op, const Knowledge& knowledge, const View& view, bool create);
+// `create`: the sender has asked everybody, and nobody who answered holds the space.
+Ownership CheckOwnership(Operation op, const ReadPolicy& policy, const Knowledge& knowledge,
+                         const View& view, bool create);
 
 // The newer of what is known and what is held; null if neither is there. What the table says of
 // this node counts only if this node holds the space.

@@ -35,7 +35,7 @@ class DecisionTest : public testing::Test {
     return Made(op, Knowledge{known, std::nullopt, a_}, self, preference);
   }
   Ownership Owned(Operation op, const Knowledge& knowledge, NodeIndex self, bool create = false) {
-    return CheckOwnership(op, knowledge, {nodes_, self, reach_}, create);
+    return CheckOwnership(op, {}, knowledge, {nodes_, self, reach_}, create);
   }
   void Slow(NodeIndex node, Duration latency) {
     nodes_.Of(node).latency.Begin();
@@ -208,6 +208,14 @@ TEST_F(DecisionTest, AHolderServesAndOthersSayWhoDoes) {
   EXPECT_EQ(Owned(Operation::kStore, holder, b_), Ownership::kWrongNode);
   EXPECT_EQ(Owned(Operation::kGet, other, c_), Ownership::kWrongNode);
   EXPECT_EQ(Owned(Operation::kStore, other, a_), Ownership::kNotHere) << "named, but holds nothing";
+}
+
+TEST_F(DecisionTest, AReplicaDoesNotAnswerForThePrimaryThatIsAskedFor) {
+  Route route = HeldBy(a_, {b_});
+  Knowledge replica{route, route, a_};
+  EXPECT_EQ(CheckOwnership(Operation::kGet, {ReadPreference::kPrimary, false}, replica,
+                           {nodes_, b_, reach_}, false),
+            Ownership::kWrongNode);
 }
 
 TEST_F(DecisionTest, ReadPreferencesHaveNames) {

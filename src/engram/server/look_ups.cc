@@ -33,10 +33,11 @@ void LookUps::Ask(const SpaceId& space, const routing::RouteVersion& known,
 
 // A node that is known to be gone, or that does not answer reads, would only take the time.
 void LookUps::AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex node) {
-  const routing::NodeState& state = context_.nodes.Of(node);
+  routing::NodeState& state = context_.nodes.Of(node);
   const routing::Liveness liveness = state.liveness.load(std::memory_order_relaxed);
-  if (liveness == routing::Liveness::kDead || liveness == routing::Liveness::kLeft ||
-      !state.reads.WouldAdmit(Now())) {
+  const bool gone = liveness == routing::Liveness::kDead || liveness == routing::Liveness::kLeft;
+  const auto ticket = gone ? std::nullopt : state.reads.Admit(Now());
+  if (!ticket.has_value()) {
     --round->missing;
     return;
   }
@@ -45,9 +46,19 @@ void LookUps::AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex no
   net::CallOptions options{Now() + routing::LookUpLine::kLimit, {}};
   options.metadata.Add(kMdCluster, context_.config.cluster, net::Recurrence::kRepeated);
   net::Channel& channel = *context_.pool.Get(loop_.index, state.id, context_.AddressOf(node));
-  channel.Unary(
-      kHoldsMethod, std::move(options), question.SerializeAsString(),
-      [this, round, node](const net::CallResult& result) { OnAnswer(round, node, result); });
+  channel.Unary(kHoldsMethod, std::move(options), question.SerializeAsString(),
+                [this, round, node, ticket = *ticket](const net::CallResult& result) {
+                  Judge(node, ticket, result);
+                  OnAnswer(round, node, result);
+                });
+}
+
+// A node that does not say in time what it holds answers no read either.
+void LookUps::Judge(routing::NodeIndex node, routing::CircuitBreaker::Ticket ticket,
+                    const net::CallResult& result) {
+  routing::CircuitBreaker& breaker = context_.nodes.Of(node).reads;
+  if (result.delivery == net::Delivery::kAnswered) return breaker.OnSuccess(ticket, Now());
+  breaker.OnFailure(ticket, Now(), loop_.random);
 }
 
 void LookUps::OnAnswer(const std::shared_ptr<Round>& round, routing::NodeIndex node,

@@ -26,6 +26,8 @@ class LookUps {
   void AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex node);
   void OnAnswer(const std::shared_ptr<Round>& round, routing::NodeIndex node,
                 const net::CallResult& result);
+  void Judge(routing::NodeIndex node, routing::CircuitBreaker::Ticket ticket,
+             const net::CallResult& result);
   void EndIfAllAnswered(Round& round);
 
   NodeContext& context_;

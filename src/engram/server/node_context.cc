@@ -77,9 +77,11 @@ const std::string* NodeContext::AddressOf(const NodeId& node) const {
 }
 
 routing::Knowledge NodeContext::KnowledgeOf(std::string_view space) const {
+  routing::Knowledge knowledge{table.Find(space), held.Find(space), routing::kNoNode};
+  if (knowledge.known.has_value() || knowledge.held.has_value()) return knowledge;
   const NodeId& first = ring.FirstHolder(space);
-  return {table.Find(space), held.Find(space),
-          members_[static_cast<size_t>(&first - ring.nodes().data())]};
+  knowledge.proposed = members_[static_cast<size_t>(&first - ring.nodes().data())];
+  return knowledge;
 }
 
 }  // namespace engram::server

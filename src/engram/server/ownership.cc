@@ -25,11 +25,11 @@ absl::Status WrongNode(const NodeContext& context, const placement::Assignment& 
 
 }  // namespace
 
-absl::Status RefusalOf(const NodeContext& context, routing::Operation op, const SpaceId& space,
-                       bool create) {
+absl::Status RefusalOf(const NodeContext& context, routing::Operation op,
+                       const routing::ReadPolicy& policy, const SpaceId& space, bool create) {
   const routing::Knowledge knowledge = context.KnowledgeOf(space.view());
   const routing::View view = context.view();
-  switch (CheckOwnership(op, knowledge, view, create)) {
+  switch (CheckOwnership(op, policy, knowledge, view, create)) {
     case routing::Ownership::kServe:
     case routing::Ownership::kCreate:
       return absl::OkStatus();

@@ -7,8 +7,9 @@
 namespace engram::server {
 
 // OK, or WrongNode with the newest assignment that this node knows, or NoAssignment. `create`: the
-// sender has asked every node and found no holder. Thread-safe.
+// sender has asked every node, and nobody who answered holds the space. Thread-safe.
 [[nodiscard]] absl::Status RefusalOf(const NodeContext& context, routing::Operation op,
-                                     const SpaceId& space, bool create);
+                                     const routing::ReadPolicy& policy, const SpaceId& space,
+                                     bool create);
 
 }  // namespace engram::server

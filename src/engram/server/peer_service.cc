@@ -19,6 +19,13 @@ namespace {
 
 using net::ServerCall;
 
+// The only preference that matters here: a replica must not answer for the primary.
+routing::ReadPolicy PolicyOf(const ServerCall& call) {
+  auto name = call.metadata().Find(kMdReadPreference);
+  if (name != NameOf(routing::ReadPreference::kPrimary)) return {};
+  return {routing::ReadPreference::kPrimary, false};
+}
+
 // Whether the sender chose this node by an older version of the assignment. Nearly always it is the
 // same one, which takes no parsing to see.
 bool RoutedByOlder(const ServerCall& call, const Version& known) {
@@ -58,7 +65,7 @@ void Handle(routing::Operation op, NodeContext& context, LocalService& local, Se
   auto identity = IdentityFrom(call.metadata(), routing::IsWrite(op));
   if (!identity.ok()) return Reply(context, call, identity.status());
   const bool create = call.metadata().Find(kMdCreate).has_value();
-  if (absl::Status status = RefusalOf(context, op, space, create); !status.ok()) {
+  if (absl::Status status = RefusalOf(context, op, PolicyOf(call), space, create); !status.ok()) {
     return Reply(context, call, status);
   }
   LocalRequest request{op,
@@ -101,7 +108,7 @@ absl::Status CheckCluster(const NodeContext& context, const ServerCall& call) {
 }
 
 absl::Status CheckHeld(const NodeContext& context, const SpaceId& space) {
-  return RefusalOf(context, routing::Operation::kRecall, space, false);
+  return RefusalOf(context, routing::Operation::kRecall, {}, space, false);
 }
 
 void AddPeerService(net::Server& server, NodeContext& context, LocalService& local) {

@@ -109,20 +109,18 @@ std::string Router::RemoteCall::Body() {
 
 // Meanwhile the space has come here, or this node is to create it.
 void Router::RemoteCall::ServeHere(const CallPlan::Send& send) {
-  std::string body = Body();
-  absl::Status refusal = RefusalOf(context_, request_.op, request_.space, send.create);
+  request_.body = Body();
+  absl::Status refusal =
+      RefusalOf(context_, request_.op, request_.policy, request_.space, send.create);
   if (!refusal.ok()) {
-    request_.body = std::move(body);
     std::optional<routing::Route> redirect;
     if (auto known = AttachedAssignment(refusal)) redirect = ToRoute(*known, context_.nodes);
     return OnOutcome(send.attempt, {refusal, routing::Delivery::kAnswered, redirect});
   }
-  LocalRequest local{request_.op,
-                     request_.space,
-                     std::move(body),
-                     request_.identity,
-                     memory::CreateSpace::kYes,
-                     request_.deadline};
+  // A copy: the node may be too busy, and the request is then sent again.
+  LocalRequest local{
+      request_.op,  request_.space, request_.body, request_.identity, memory::CreateSpace::kYes,
+      send.deadline};
   local_.Serve(
       *loop_.loop, std::move(local),
       [self = shared_from_this(), attempt = send.attempt](absl::StatusOr<std::string> message) {
@@ -149,9 +147,12 @@ void Router::RemoteCall::OnSlow() {
 }
 
 void Router::RemoteCall::Abandon() {
+  auto self = shared_from_this();
   finished_ = true;
   StopWaiting();
+  timer_.reset();  // it holds this call
   plan_.reset();
+  done_ = nullptr;
 }
 
 void Router::RemoteCall::AskAll(const CallPlan::AskAll& ask) {
@@ -172,7 +173,11 @@ void Router::RemoteCall::WaitUntil(TimePoint until) {
 }
 
 void Router::RemoteCall::OnResult(int attempt, net::CallResult result) {
-  if (finished_) return;
+  if (finished_) {
+    const routing::Outcome late{result.status, DeliveryOf(result.delivery), std::nullopt};
+    if (plan_.has_value()) plan_->OnLateOutcome(attempt, late, Now());
+    return;
+  }
   under_way_.erase(std::find_if(under_way_.begin(), under_way_.end(),
                                 [attempt](const UnderWay& u) { return u.attempt == attempt; }));
   if (under_way_.empty()) StopWaiting();
@@ -190,7 +195,10 @@ void Router::RemoteCall::OnOutcome(int attempt, const routing::Outcome& outcome)
 void Router::RemoteCall::CancelTries() {
   StopWaiting();
   timer_.reset();
-  for (UnderWay& u : std::exchange(under_way_, {})) u.handle.Cancel();
+  plan_->LetGo(Now());
+  for (UnderWay& u : std::exchange(under_way_, {})) {
+    if (!plan_->IsProbe(u.attempt)) u.handle.Cancel();
+  }
 }
 
 void Router::RemoteCall::Finish(const absl::Status& status) {
@@ -255,6 +263,10 @@ net::CallOptions Router::RemoteCall::OptionsFor(const CallPlan::Send& send) cons
     options.metadata.Add(kMdRouteVersion, EncodeVersion(context_.nodes.ToVersion(send.version)));
   }
   if (send.create) options.metadata.Add(kMdCreate, "1");
+  if (request_.policy.preference == routing::ReadPreference::kPrimary) {
+    options.metadata.Add(kMdReadPreference, NameOf(routing::ReadPreference::kPrimary),
+                         net::Recurrence::kRepeated);
+  }
   if (routing::IsWrite(request_.op)) {
     options.metadata.Add(kMdRequestId, request_.identity.request_id.ToString());
     if (request_.identity.line > 0) {
