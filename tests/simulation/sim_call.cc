@@ -14,12 +14,11 @@ routing::CallRequest PlanRequest(const Request& request) {
 
 }  // namespace
 
-SimCall::SimCall(SimNode& node, const Request& request, routing::Decision decision,
+SimCall::SimCall(SimNode& node, const Request& request, const routing::Decision& decision,
                  routing::NodeIndex proposed, SimNode::Done done)
     : node_(node),
       request_(request),
-      plan_(PlanRequest(request_), std::move(decision), proposed, node.nodes_, node.options_,
-            node.random_),
+      plan_(PlanRequest(request_), decision, proposed, node.nodes_, node.options_, node.random_),
       done_(std::move(done)) {}
 
 void SimCall::Start() { Do(plan_.Start(node_.scheduler_.now())); }

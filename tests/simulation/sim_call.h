@@ -12,7 +12,7 @@ namespace engram::simulation {
 
 class SimCall : public std::enable_shared_from_this<SimCall> {
  public:
-  SimCall(SimNode& node, const Request& request, routing::Decision decision,
+  SimCall(SimNode& node, const Request& request, const routing::Decision& decision,
           routing::NodeIndex proposed, SimNode::Done done);
 
   void Start();

@@ -83,8 +83,8 @@ void SimNode::Route(const Request& request, Done done) {
   if (decision.strategy == Strategy::kLocalOnly) {
     return done({MakeError(ErrorCode::kNoLocalData, "cut off"), "", true, {}, scheduler_.now()});
   }
-  auto call = std::make_shared<SimCall>(*this, request, std::move(decision), knowledge.proposed,
-                                        std::move(done));
+  auto call =
+      std::make_shared<SimCall>(*this, request, decision, knowledge.proposed, std::move(done));
   call->Start();
 }
 

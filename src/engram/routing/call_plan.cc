@@ -145,6 +145,7 @@ CallPlan::Action CallPlan::Ask() {
 std::optional<CallPlan::Action> CallPlan::TryCandidates(TimePoint now) {
   for (Candidate& candidate : candidates_) {
     if (candidate.tries > rounds_ || candidate.Excluded()) continue;
+    if (candidate.tries >= options_.tries_per_node_max) continue;
     if (auto send = Try(candidate, now)) return send;
   }
   return std::nullopt;

@@ -1,4 +1,6 @@
 // SPEC R4 and R5: a request finds the owner whatever the tables say.
+#include <map>
+
 #include "engram/routing/call_plan.h"
 #include "engram/routing/testing/plan_fixture.h"
 
@@ -84,6 +86,29 @@ TEST_F(RedirectTest, AFailureWhileAllAreAskedWaitsForTheAnswer) {
   EXPECT_TRUE(Asks(plan.OnTimer(slow.check_at)));
   EXPECT_TRUE(Awaits(plan.OnOutcome(slow.attempt, Refused(), slow.check_at)));
   EXPECT_EQ(AsSend(plan.OnLookUp(Found(HeldBy(b_, {}, 2)), slow.check_at)).node, b_);
+}
+
+// Rounds for the sake of a node that denies are no further tries at another one (SPEC R6).
+TEST_F(RedirectTest, WhileOneHolderDeniesTheOtherIsTriedThreeTimesAtMost) {
+  for (int i = 0; i < 1'000; ++i) nodes_.Of(b_).budget.OnRequest(kStart);
+  CallPlan plan = Plan(Operation::kGet, HeldBy(a_, {b_}, 1));
+  CallPlan::Action action = plan.Start(kStart);
+  TimePoint now = kStart;
+  std::map<NodeIndex, int> tries;
+  while (!std::holds_alternative<CallPlan::Finish>(action)) {
+    if (const auto* send = std::get_if<CallPlan::Send>(&action)) {
+      ++tries[send->node];
+      const Outcome outcome = send->node == a_ ? Fails(ErrorCode::kNoAssignment) : Refused();
+      action = plan.OnOutcome(send->attempt, outcome, now);
+    } else if (Asks(action)) {
+      action = plan.OnLookUp(Nobody(), now);
+    } else {
+      now = AsWait(action);
+      action = plan.OnTimer(now);
+    }
+  }
+  EXPECT_EQ(tries[b_], 3);
+  EXPECT_LE(tries[a_], 3);
 }
 
 // It was the owner once and has not heard of the next one, which is the one that we know.

@@ -50,7 +50,7 @@ absl::Cord AttemptsForError(std::span<const routing::AttemptRecord> attempts) {
 }  // namespace
 
 Router::RemoteCall::RemoteCall(NodeContext& context, LocalService& local, LoopState& loop,
-                               RoutedRequest request, routing::Decision decision,
+                               RoutedRequest request, const routing::Decision& decision,
                                routing::NodeIndex proposed, const routing::CallPlanOptions& options,
                                Done done)
     : context_(context),
@@ -61,7 +61,7 @@ Router::RemoteCall::RemoteCall(NodeContext& context, LocalService& local, LoopSt
       done_(std::move(done)) {
   plan_.emplace(
       routing::CallRequest{request_.op, request_.space.view(), request_.policy, request_.deadline},
-      std::move(decision), proposed, context.nodes, options, loop.random);
+      decision, proposed, context.nodes, options, loop.random);
   loop.live_calls.Add(*this);
 }
 

@@ -23,7 +23,7 @@ class Router::RemoteCall : public std::enable_shared_from_this<Router::RemoteCal
                            private LiveCalls::Call {
  public:
   RemoteCall(NodeContext& context, LocalService& local, LoopState& loop, RoutedRequest request,
-             routing::Decision decision, routing::NodeIndex proposed,
+             const routing::Decision& decision, routing::NodeIndex proposed,
              const routing::CallPlanOptions& options, Done done);
 
   void Start();

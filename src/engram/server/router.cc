@@ -40,9 +40,8 @@ std::weak_ptr<Router::RemoteCall> Router::Route(LoopState& loop, RoutedRequest r
     ServeHere(loop, std::move(request), decision.degraded, std::move(done));
     return {};
   }
-  auto call =
-      std::make_shared<RemoteCall>(context_, local_, loop, std::move(request), std::move(decision),
-                                   knowledge.proposed, plan_options_, std::move(done));
+  auto call = std::make_shared<RemoteCall>(context_, local_, loop, std::move(request), decision,
+                                           knowledge.proposed, plan_options_, std::move(done));
   call->Start();
   return call;
 }

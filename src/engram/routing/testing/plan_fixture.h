@@ -92,7 +92,7 @@ class PlanTest : public testing::Test {
  private:
   CallPlan PlanFor(Operation op, const Knowledge& knowledge, TimePoint deadline) {
     Decision decision = Decide(op, {}, knowledge, {nodes_, entry_, {}}, kStart, random_);
-    return CallPlan({op, "s", {}, deadline}, std::move(decision), a_, nodes_, options_, random_);
+    return CallPlan({op, "s", {}, deadline}, decision, a_, nodes_, options_, random_);
   }
 };
 
