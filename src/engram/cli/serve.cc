@@ -25,7 +25,7 @@ absl::StatusOr<server::NodeConfig> MakeConfig(const ServeOptions& options) {
   for (const server::ConfigKey& key : server::ConfigKeys()) {
     auto given = options.flags.find(std::string(key.name));
     if (given == options.flags.end() || given->second.empty()) continue;
-    if (key.list) config.peers.clear();
+    if (key.clear != nullptr) key.clear(config);
     for (const std::string& value : given->second) {
       if (absl::Status status = key.set(config, value); !status.ok()) return status;
     }
@@ -57,7 +57,7 @@ void AddServe(CLI::App& app, Context& context) {
     CLI::Option* option = command->add_option(fmt::format("--{}", key.name),
                                               options->flags[std::string(key.name)], help);
     option->allow_extra_args(false);
-    if (!key.list) option->expected(1)->take_last();
+    if (key.clear == nullptr) option->expected(1)->take_last();
   }
   command->footer(
       "Example: engram serve --node-id node-1 --data-dir ./node-1 --listen 127.0.0.1:50051\n"

@@ -75,7 +75,7 @@ absl::Status SetScalar(const ConfigKey& key, const toml::node& node, std::string
 
 absl::Status SetKey(const ConfigKey& key, const toml::node& node, std::string_view source,
                     NodeConfig& config) {
-  if (!key.list) return SetScalar(key, node, source, config);
+  if (key.clear == nullptr) return SetScalar(key, node, source, config);
   if (!node.is_array()) {
     return InFile(source, node.source(), fmt::format("{} must be a list of strings", key.name));
   }

@@ -85,7 +85,8 @@ struct ConfigKey {
   // Lists take one value per call, scalars overwrite. The error says what is allowed.
   absl::Status (*set)(NodeConfig&, const std::string& value);
   std::string (*show)(const NodeConfig&);
-  bool list = false;
+  // Of a list: forgets all its values. Null for scalars.
+  void (*clear)(NodeConfig&) = nullptr;
 };
 
 // In the order in which --help shows them.

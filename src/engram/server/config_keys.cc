@@ -225,7 +225,7 @@ std::vector<ConfigKey> IdentityKeys() {
       {"http", "host:port for HTTP: GET /metrics. Plain and open to whoever reaches it; off: none",
        SetHttp, ShowText<&Config::http>},
       {"peers", "all nodes of the cluster, each as id=host:port; the same list on every node",
-       AddPeer, ShowPeers, true},
+       AddPeer, ShowPeers, [](Config& c) { c.peers.clear(); }},
       {"zone", "label: data centre or region", SetText<&Config::zone>, ShowText<&Config::zone>},
       {"rack", "label: what fails together", SetText<&Config::rack>, ShowText<&Config::rack>},
   };
@@ -359,7 +359,7 @@ std::vector<ConfigKey> RoutingKeys() {
        [](Config& c, Text v) { return SetPreference("read-preference", v, c.read_preference); },
        [](const Config& c) { return std::string(NameOf(c.read_preference)); }},
       {"space-read-preferences", "the same for single spaces, each as space=preference",
-       AddSpacePreference, ShowSpacePreferences, true},
+       AddSpacePreference, ShowSpacePreferences, [](Config& c) { c.read_preferences.clear(); }},
       {"replica-fallback", "off: a read whose preferred holder fails is not sent to another one",
        [](Config& c, Text v) { return SetSwitch("replica-fallback", v, c.replica_fallback); },
        ShowSwitch<&Config::replica_fallback>},
