@@ -246,12 +246,15 @@ CallPlan::Action CallPlan::Follow(const Outcome& outcome, TimePoint now) {
 }
 
 // Only what is newer than what the request was routed by: a node that was owner once and has not
-// heard of the next one claims the space too.
+// heard of the next one claims the space too. Replicas whose primary is silent help only whom may
+// turn to them.
 CallPlan::Action CallPlan::OnLookUp(const LookUp& look_up, TimePoint now) {
   asking_ = false;
   const auto& found = look_up.claim.has_value() ? look_up.claim : look_up.heard;
   if (!found.has_value() && !assigned_ && under_way_.empty()) return NobodyHolds(look_up, now);
-  if (found.has_value() && (!assigned_ || !nodes_.Newer(version_, found->version))) {
+  const bool helps =
+      found.has_value() && (found->primary != kNoNode || request_.policy.replica_fallback);
+  if (helps && (!assigned_ || !nodes_.Newer(version_, found->version))) {
     progress_ = progress_ || !assigned_ || found->version != version_;
     Adopt(*found, "found by asking all", now);
   }

@@ -59,6 +59,20 @@ TEST_F(RedirectTest, ADeadOwnerInTheTableIsFoundElsewhere) {
   EXPECT_EQ(AsSend(plan.OnLookUp(Found(HeldBy(b_, {}, 2)), kStart)).node, b_);
 }
 
+// Its replicas answer when all are asked, but the request may not turn to them.
+TEST_F(RedirectTest, WithoutReplicaFallbackOnlyThePrimaryIsFoundElsewhere) {
+  policy_.replica_fallback = false;
+  CallPlan plan = Plan(Operation::kGet, HeldBy(a_, {b_}, 1));
+  CallPlan::Send hanging = AsSend(plan.Start(kStart));
+  EXPECT_TRUE(Asks(plan.OnTimer(hanging.check_at)));
+  EXPECT_TRUE(Awaits(plan.OnLookUp(Found(HeldBy(kNoNode, {b_}, 1)), hanging.check_at)));
+  const TimePoint again = AsWait(plan.OnOutcome(hanging.attempt, Refused(), hanging.check_at));
+  CallPlan::Send send = AsSend(plan.OnTimer(again));
+  EXPECT_EQ(send.node, a_);
+  EXPECT_TRUE(Asks(plan.OnOutcome(send.attempt, Refused(), again)));
+  EXPECT_EQ(AsSend(plan.OnLookUp(Found(HeldBy(c_, {b_}, 2)), again)).node, c_);
+}
+
 TEST_F(RedirectTest, WhileTheOnlyCandidateHangsTheOwnerIsFoundElsewhere) {
   for (Operation op : {Operation::kGet, Operation::kStore}) {
     CallPlan plan = Plan(op, HeldBy(a_, {}, 1));

@@ -87,12 +87,13 @@ class PlanTest : public testing::Test {
   NodeIndex a_ = nodes_.Intern(NodeId("a")), b_ = nodes_.Intern(NodeId("b")),
             c_ = nodes_.Intern(NodeId("c")), entry_ = nodes_.Intern(NodeId("entry"));
   CallPlanOptions options_;
+  ReadPolicy policy_;
   std::mt19937_64 random_{1};
 
  private:
   CallPlan PlanFor(Operation op, const Knowledge& knowledge, TimePoint deadline) {
-    Decision decision = Decide(op, {}, knowledge, {nodes_, entry_, {}}, kStart, random_);
-    return CallPlan({op, "s", {}, deadline}, decision, a_, nodes_, options_, random_);
+    Decision decision = Decide(op, policy_, knowledge, {nodes_, entry_, {}}, kStart, random_);
+    return CallPlan({op, "s", policy_, deadline}, decision, a_, nodes_, options_, random_);
   }
 };
 
