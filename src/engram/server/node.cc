@@ -48,6 +48,10 @@ memory::EngineOptions EngineOptionsOf(const NodeConfig& config) {
   return options;
 }
 
+// A request ends at its deadline, with an error that says of which space and node; only if it does
+// not, the wire ends it.
+constexpr Duration kAnswerGrace = std::chrono::milliseconds(20);
+
 net::ChannelOptions ChannelOptionsOf(const NodeConfig& config, const NodeTls& tls) {
   net::ChannelOptions options;
   options.tls = tls.channels;
@@ -61,7 +65,7 @@ net::ServerOptions ServerOptionsOf(const NodeConfig& config, const NodeTls& tls)
   options.host = listen.host;
   options.port = listen.port;
   options.tls = tls.server;
-  options.unary_limit = config.deadline;
+  options.unary_limit = config.deadline + kAnswerGrace;
   options.connections_max = static_cast<size_t>(config.connections_max);
   options.connections_per_address_max = static_cast<size_t>(config.connections_per_address);
   options.connection_idle_max = config.connection_idle;
