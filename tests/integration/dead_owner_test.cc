@@ -1,15 +1,14 @@
 // SPEC R8 and R9 with real processes: a primary dies, hangs, or is cut off by a network that drops
-// its packets, and reads go on at the other holder. How long each took is printed; what decides is
-// only who served it, and who was asked.
+// its packets. Reads go on at the other holder; writes, which only the primary may take, end with
+// an error that says what is known of them. How long each took is printed; what decides is only who
+// served it, who was asked, and which error it was.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,97 +17,87 @@
 #include "support/private_network.h"
 #include "support/requests.h"
 #include "support/scrape.h"
-#include "support/test_hooks.h"
+#include "support/two_copies.h"
 
 namespace engram::testing {
 namespace {
 
-constexpr int kEntry = 0;
-constexpr int kPrimary = 1;
-constexpr int kReplica = 2;
-constexpr char kSpace[] = "two-copies";
-constexpr std::chrono::seconds kDeadline(10);
+using Milliseconds = std::chrono::duration<double, std::milli>;
 
-TestClusterOptions ThreeNodes() {
-  TestClusterOptions options;
-  options.flags = kTestHooksFlags;
-  // Once open it stays open for the test, also on a machine that takes its time.
-  options.flags.insert(options.flags.end(), {"--breaker-open", "600s"});
-  return options;
-}
+// Once open it stays open for the test, also on a machine that takes its time.
+const std::vector<std::string> kStaysOpen = {"--breaker-open", "600s"};
 
 struct Read {
   absl::Status status;
+  bool found = false;
   std::string served_by;
   std::vector<v1::Attempt> route;
-  std::chrono::duration<double, std::milli> took;
+  Milliseconds took{};
 };
 
-class TwoCopies {
+template <class Message, class Found>
+Read ToRead(absl::StatusOr<client::Answer<Message>> answer, Found found) {
+  if (!answer.ok()) return {answer.status(), false, "", client::AttemptsOf(answer.status())};
+  return {answer.status(), found(answer->message), answer->served_by, answer->route};
+}
+
+// Gets and recalls in turn.
+class Reader {
  public:
-  TwoCopies() {
-    Copy(kReplica, 10);
-    Copy(kPrimary, 11);
-    const v1::Assignment both = MakeAssignment(cluster, kSpace, 12, kPrimary, {kReplica});
-    for (int holder : {kPrimary, kReplica}) hooks_.Hold(holder, both);
-    hooks_.InstallTable(kEntry, {both});
-  }
+  explicit Reader(TwoCopies& copies) : copies_(copies) {}
 
-  Read Get() {
+  Read Next() {
     const auto start = std::chrono::steady_clock::now();
-    auto answer = client_->Get(MakeGet(kSpace, "tea"), client::Explain::kYes);
-    const auto took = std::chrono::steady_clock::now() - start;
-    if (!answer.ok()) return {answer.status(), "", client::AttemptsOf(answer.status()), took};
-    return {answer.status(), answer->served_by, answer->route, took};
+    Read read = ++turn_ % 2 == 1 ? Get() : Recall();
+    read.took = std::chrono::steady_clock::now() - start;
+    return read;
   }
-
-  bool BreakerIsOpen() const {
-    const std::string series = fmt::format(
-        R"(engram_node_breaker_state{{node="{}",operations="reads"}})", cluster.Name(kPrimary));
-    return ValueOf(Scrape(cluster, kEntry), series) == 2;
-  }
-
-  TestCluster cluster{ThreeNodes()};
 
  private:
-  // The memory is stored while the node is the space's primary.
-  void Copy(int node, uint64_t counter) {
-    hooks_.Hold(node, MakeAssignment(cluster, kSpace, counter, node));
-    auto stored = cluster.Client({node})->Store(MakeStore(kSpace, "tea", "tea is at four"));
-    ASSERT_TRUE(stored.ok()) << stored.status();
-    EXPECT_EQ(stored->served_by, cluster.Name(node));
+  Read Get() {
+    return ToRead(client_->Get(MakeGet(copies_.space(), TwoCopies::kMemory), client::Explain::kYes),
+                  [](const v1::GetResponse& got) { return got.content() == TwoCopies::kContent; });
+  }
+  Read Recall() {
+    return ToRead(client_->Recall(MakeRecall(copies_.space(), "tea"), client::Explain::kYes),
+                  [](const v1::RecallResponse& found) {
+                    return found.results_size() == 1 &&
+                           found.results(0).content() == TwoCopies::kContent;
+                  });
   }
 
-  TestHooks hooks_{cluster};
-  std::unique_ptr<client::Client> client_ = cluster.Client({kEntry}, kDeadline);
+  TwoCopies& copies_;
+  std::unique_ptr<client::Client> client_ = copies_.Asker();
+  int turn_ = 0;
 };
 
-void ExpectServedByReplica(const TestCluster& cluster, const Read& read) {
+void ExpectServedByReplica(const TwoCopies& copies, const Read& read) {
   EXPECT_TRUE(read.status.ok()) << read.status;
-  EXPECT_EQ(read.served_by, cluster.Name(kReplica));
+  EXPECT_TRUE(read.found);
+  EXPECT_EQ(read.served_by, copies.Replica());
 }
 
 // Reads until the entry node leaves the primary alone.
-std::vector<double> ReadUntilOpen(TwoCopies& copies) {
+std::vector<double> ReadUntilOpen(TwoCopies& copies, Reader& reader) {
   std::vector<double> took;
   EXPECT_TRUE(Eventually([&] {
-    const Read read = copies.Get();
-    ExpectServedByReplica(copies.cluster, read);
+    const Read read = reader.Next();
+    ExpectServedByReplica(copies, read);
     took.push_back(read.took.count());
-    return ::testing::Test::HasFailure() || copies.BreakerIsOpen();
+    return ::testing::Test::HasFailure() || copies.BreakerState("reads") == 2;
   }));
   return took;
 }
 
 // From then on nobody asks the primary.
-std::vector<double> ReadOnceOpen(TwoCopies& copies) {
+std::vector<double> ReadOnceOpen(TwoCopies& copies, Reader& reader) {
   std::vector<double> took;
   for (int i = 0; i < 50 && !::testing::Test::HasFailure(); ++i) {
-    const Read read = copies.Get();
-    ExpectServedByReplica(copies.cluster, read);
+    const Read read = reader.Next();
+    ExpectServedByReplica(copies, read);
     took.push_back(read.took.count());
     for (const v1::Attempt& attempt : read.route) {
-      if (attempt.node() != copies.cluster.Name(kPrimary)) continue;
+      if (attempt.node() != copies.Primary()) continue;
       EXPECT_EQ(attempt.outcome(), "skipped");
       EXPECT_EQ(attempt.reason(), "its circuit breaker is open");
     }
@@ -117,8 +106,9 @@ std::vector<double> ReadOnceOpen(TwoCopies& copies) {
 }
 
 void ExpectReadsGoOn(TwoCopies& copies) {
-  const std::vector<double> until = ReadUntilOpen(copies);
-  const std::vector<double> after = ReadOnceOpen(copies);
+  Reader reader(copies);
+  const std::vector<double> until = ReadUntilOpen(copies, reader);
+  const std::vector<double> after = ReadOnceOpen(copies, reader);
   if (::testing::Test::HasFailure()) return;
   fmt::print(
       "until the breaker opened: {} reads, the first {:.1f} ms, the longest {:.1f} ms; "
@@ -129,46 +119,126 @@ void ExpectReadsGoOn(TwoCopies& copies) {
 
 // Before it fails the primary is the one that is asked.
 void ExpectServedByPrimary(TwoCopies& copies) {
-  const Read read = copies.Get();
+  const Read read = Reader(copies).Next();
   ASSERT_TRUE(read.status.ok()) << read.status;
-  ASSERT_EQ(read.served_by, copies.cluster.Name(kPrimary));
-  ASSERT_FALSE(copies.BreakerIsOpen());
-}
-
-// All its threads: a signal is delivered some time after it was sent.
-void Stop(Process& process) {
-  process.Signal(SIGSTOP);
-  siginfo_t info{};
-  ASSERT_TRUE(Eventually([&] {
-    waitid(P_PID, static_cast<id_t>(process.pid()), &info, WSTOPPED | WNOWAIT | WNOHANG);
-    return info.si_pid == process.pid();
-  }));
+  ASSERT_EQ(read.served_by, copies.Primary());
+  ASSERT_EQ(copies.BreakerState("reads"), 0);
 }
 
 TEST(DeadOwner, Killed) {
-  TwoCopies copies;
+  TwoCopies copies(kStaysOpen);
   ExpectServedByPrimary(copies);
-  copies.cluster.Kill9(kPrimary);
+  copies.cluster().Kill9(TwoCopies::kPrimary);
   ExpectReadsGoOn(copies);
 }
 
 TEST(DeadOwner, Stopped) {
-  TwoCopies copies;
+  TwoCopies copies(kStaysOpen);
   ExpectServedByPrimary(copies);
-  Stop(copies.cluster.node(kPrimary));
+  copies.cluster().node(TwoCopies::kPrimary).Stop();
   ExpectReadsGoOn(copies);
-  copies.cluster.node(kPrimary).Signal(SIGCONT);
+  copies.cluster().node(TwoCopies::kPrimary).Signal(SIGCONT);
 }
 
 TEST(DeadOwner, BlackHoled) {
   auto network = PrivateNetwork::Create();
   if (!network.ok()) GTEST_SKIP() << network.status();
-  TwoCopies copies;
+  TwoCopies copies(kStaysOpen);
   ExpectServedByPrimary(copies);
-  const std::string address = copies.cluster.Address(kPrimary);
-  (*network)->BlackHole(std::stoi(address.substr(address.find(':') + 1)));
+  (*network)->BlackHole(copies.cluster().Port(TwoCopies::kPrimary));
   ExpectReadsGoOn(copies);
   EXPECT_GT((*network)->Dropped(), 0u);
+}
+
+// A write at a primary that cannot answer, over the one connection that is open to it.
+class DeadOwnerWrites : public ::testing::Test {
+ protected:
+  static constexpr std::chrono::milliseconds kDeadline{1'500};
+
+  // `more` are flags of the nodes.
+  void Begin(std::vector<std::string> more) {
+    more.insert(more.end(), {"--loops", "1", "--connections-per-node", "1"});
+    more.insert(more.end(), kStaysOpen.begin(), kStaysOpen.end());
+    copies_ = std::make_unique<TwoCopies>(more);
+    client_ = copies_->cluster().Client({TwoCopies::kEntry}, std::chrono::seconds(60));
+    ASSERT_TRUE(Write("before").ok());
+  }
+  static std::vector<std::string> Deadline() {
+    return {"--deadline", fmt::format("{}ms", kDeadline.count())};
+  }
+  Process& primary() { return copies_->cluster().node(TwoCopies::kPrimary); }
+
+  absl::Status Write(const std::string& id) {
+    return client_->Store(MakeStore(copies_->space(), id, "text")).status();
+  }
+
+  // The entry node ends it, since the client would wait for longer, and says what it is about.
+  void ExpectWriteEnds(ErrorCode expected) {
+    const auto start = std::chrono::steady_clock::now();
+    const absl::Status status = Write("after");
+    const Milliseconds took = std::chrono::steady_clock::now() - start;
+    EXPECT_EQ(CodeOf(status), expected) << status;
+    EXPECT_EQ(DetailOf(status).space, copies_->space()) << status;
+    EXPECT_EQ(DetailOf(status).node, copies_->Primary()) << status;
+    fmt::print("{}: after {:.1f} ms\n", InfoOf(CodeOf(status)).name, took.count());
+  }
+
+  std::unique_ptr<TwoCopies> copies_;
+  std::unique_ptr<client::Client> client_;
+};
+
+// What certainly reached nobody has failed, and is not called undetermined.
+TEST_F(DeadOwnerWrites, KilledThenAllReplicasFailedThenTheBreakerIsOpen) {
+  Begin({});
+  copies_->cluster().Kill9(TwoCopies::kPrimary);
+  const std::string ready =
+      fmt::format(R"(engram_pool_channels_ready{{node="{}"}})", copies_->Primary());
+  ASSERT_TRUE(Eventually([&] { return copies_->Counted(ready) == 0; })) << "it has heard of it";
+  ExpectWriteEnds(ErrorCode::kAllReplicasFailed);
+  ASSERT_TRUE(Eventually([&] {
+    const absl::Status status = Write("after");
+    const ErrorCode code = CodeOf(status);
+    // The last holder gets a probe now and then.
+    EXPECT_TRUE(code == ErrorCode::kAllReplicasFailed || code == ErrorCode::kCircuitBreakerOpen)
+        << status;
+    return HasFailure() || code == ErrorCode::kCircuitBreakerOpen;
+  }));
+  EXPECT_EQ(copies_->BreakerState("writes"), 2);
+  EXPECT_EQ(copies_->BreakerState("reads"), 0) << "judged apart";
+}
+
+TEST_F(DeadOwnerWrites, StoppedEndsAtTheDeadline) {
+  Begin(Deadline());
+  primary().Stop();
+  ExpectWriteEnds(ErrorCode::kDeadlineExceeded);
+  primary().Signal(SIGCONT);
+}
+
+TEST_F(DeadOwnerWrites, StoppedEndsUndeterminedAfterThreeTries) {
+  Begin({"--write-try-limit", "300ms", "--deadline", "60s"});
+  primary().Stop();
+  ExpectWriteEnds(ErrorCode::kUndetermined);
+  EXPECT_EQ(copies_->Counted(R"(engram_routing_retries_total{reason="deadline_exceeded"})"), 2);
+  primary().Signal(SIGCONT);
+  EXPECT_TRUE(Eventually([&] { return Write("again").ok(); }));
+}
+
+TEST_F(DeadOwnerWrites, BlackHoledEndsAtTheDeadline) {
+  auto network = PrivateNetwork::Create();
+  if (!network.ok()) GTEST_SKIP() << network.status();
+  Begin(Deadline());
+  (*network)->BlackHole(copies_->cluster().Port(TwoCopies::kPrimary));
+  ExpectWriteEnds(ErrorCode::kDeadlineExceeded);
+  copies_.reset();  // before the network
+}
+
+TEST_F(DeadOwnerWrites, BlackHoledEndsUndeterminedAfterThreeTries) {
+  auto network = PrivateNetwork::Create();
+  if (!network.ok()) GTEST_SKIP() << network.status();
+  Begin({"--write-try-limit", "300ms", "--deadline", "60s"});
+  (*network)->BlackHole(copies_->cluster().Port(TwoCopies::kPrimary));
+  ExpectWriteEnds(ErrorCode::kUndetermined);
+  copies_.reset();
 }
 
 }  // namespace

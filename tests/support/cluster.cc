@@ -64,13 +64,18 @@ void TestCluster::Kill9(int i) {
   ASSERT_TRUE(node(i).Wait(std::chrono::seconds(30)).has_value());
 }
 
-std::unique_ptr<client::Client> TestCluster::Client(const std::vector<int>& nodes,
-                                                    std::chrono::milliseconds timeout) const {
+client::ClientOptions TestCluster::ClientOptionsFor(const std::vector<int>& nodes) const {
   client::ClientOptions options;
   options.nodes.clear();
   for (int i : nodes) options.nodes.push_back(Address(i));
-  options.timeout = timeout;
   options.tls = options_.tls;
+  return options;
+}
+
+std::unique_ptr<client::Client> TestCluster::Client(const std::vector<int>& nodes,
+                                                    std::chrono::milliseconds timeout) const {
+  client::ClientOptions options = ClientOptionsFor(nodes);
+  options.timeout = timeout;
   return *client::Client::Create(std::move(options));
 }
 

@@ -46,6 +46,7 @@ class TestCluster {
   std::string Address(int i) const {
     return "127.0.0.1:" + std::to_string(ports_[static_cast<size_t>(i)]);
   }
+  int Port(int i) const { return ports_[static_cast<size_t>(i)]; }
   std::string HttpAddress(int i) const {
     return "127.0.0.1:" + std::to_string(ports_[static_cast<size_t>(i)] + 1);
   }
@@ -53,6 +54,8 @@ class TestCluster {
   std::filesystem::path Log(int i) const { return dir_.path() / (Name(i) + ".log"); }
   std::vector<std::string> ServeCommand(int i) const;
 
+  // What Client() makes a client of; for one that differs.
+  client::ClientOptions ClientOptionsFor(const std::vector<int>& nodes) const;
   // A client that knows the given nodes, in that order.
   std::unique_ptr<client::Client> Client(
       const std::vector<int>& nodes,

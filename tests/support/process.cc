@@ -61,6 +61,15 @@ bool Process::Running() {
   return false;
 }
 
+void Process::Stop() const {
+  Signal(SIGSTOP);
+  siginfo_t info{};
+  EXPECT_TRUE(Eventually([&] {
+    waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WNOWAIT | WNOHANG);
+    return info.si_pid == pid_;
+  }));
+}
+
 std::optional<int> Process::Wait(std::chrono::seconds limit) {
   Eventually([this] { return !Running(); }, limit);
   return exit_code_;

@@ -25,6 +25,9 @@ class Process {
 
   pid_t pid() const { return pid_; }
   void Signal(int signal) const;
+  // SIGSTOP, and waits until all its threads stand still: a signal is delivered some time after it
+  // was sent.
+  void Stop() const;
   // The exit code, or 128 + signal; nullopt if it still runs after `limit`.
   std::optional<int> Wait(std::chrono::seconds limit);
   bool Running();

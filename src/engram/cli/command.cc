@@ -106,12 +106,30 @@ void AddExplain(CLI::App& command, Context& context) {
       ->group("Output");
 }
 
+CLI::Option* AddReadPreference(CLI::App& command, Context& context) {
+  const auto set = [&context](const std::string& name) {
+    context.read_preference = client::ParseReadPreference(name);
+  };
+  const auto check = [](const std::string& name) {
+    return client::ParseReadPreference(name).has_value() ? "" : "there is no '" + name + "'";
+  };
+  return command
+      .add_option_function<std::string>(
+          "--read-preference", set,
+          "which holder answers if the asked node is none: primary_preferred, nearest, "
+          "replica_preferred, or primary and nobody else, not even a replica on the asked node; "
+          "the node's configuration if not given")
+      ->check(CLI::Validator(check, ""))
+      ->group("Cluster");
+}
+
 std::unique_ptr<client::Client> Connect(Context& context) {
   client::ClientOptions options;
   options.nodes = context.nodes;
   options.timeout =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(context.timeout_s));
   if (context.tls) options.tls = context.certificates;
+  options.read_preference = context.read_preference;
   auto connected = client::Client::Create(std::move(options));
   if (connected.ok()) return *std::move(connected);
   FailUsage(context, connected.status());

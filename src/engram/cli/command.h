@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct Context {
   bool json = false;
   bool explain = false;  // show the route of the request
   double timeout_s = 10;
+  std::optional<client::ReadPreference> read_preference;
   bool tls = false;  // set by each option for TLS
   client::ClientTls certificates;
   ExitCode exit_code = kDone;
@@ -39,6 +41,9 @@ void AddExplain(CLI::App& command, Context& context);
 inline client::Explain ExplainOf(const Context& context) {
   return context.explain ? client::Explain::kYes : client::Explain::kNo;
 }
+
+// Adds --read-preference to a command that reads.
+CLI::Option* AddReadPreference(CLI::App& command, Context& context);
 
 // The client for the context's nodes; on an error prints it, sets the exit code and returns null.
 std::unique_ptr<client::Client> Connect(Context& context);

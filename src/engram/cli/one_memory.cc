@@ -152,8 +152,9 @@ CLI::App* AddNamed(CLI::App& app, Context& context, const char* name, const char
 }  // namespace
 
 void AddGet(CLI::App& app, Context& context) {
-  AddNamed(app, context, "get", "read one memory by its id", Get)
-      ->footer("Example: engram get --space notes tea");
+  CLI::App* command = AddNamed(app, context, "get", "read one memory by its id", Get);
+  AddReadPreference(*command, context);
+  command->footer("Example: engram get --space notes tea");
 }
 
 void AddForget(CLI::App& app, Context& context) {

@@ -223,6 +223,8 @@ void AddRecall(CLI::App& app, Context& context) {
                       "file with the query embedding's numbers");
   AddClientOptions(*command, context);
   AddExplain(*command, context);
+  // A recall over several spaces prefers primaries, whatever is asked for.
+  AddReadPreference(*command, context)->excludes(spaces);
   command->footer(
       "Examples: engram recall --space notes --explain \"when is tea\"\n"
       "          engram recall --spaces 'diary,notes-*' \"when is tea\"");

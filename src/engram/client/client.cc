@@ -126,6 +126,8 @@ net::CallOptions Client::Impl::NewCall(Writes writes, Explain explain) const {
     std::random_device device;
     std::mt19937_64 random((uint64_t{device()} << 32) | device());
     call.metadata.Add("engram-request-id", RequestId::Make(WallNow(), random).ToString());
+  } else if (options.read_preference.has_value()) {
+    call.metadata.Add("engram-read-preference", NameOf(*options.read_preference));
   }
   if (explain == Explain::kYes) call.metadata.Add("engram-explain", "1");
   return call;

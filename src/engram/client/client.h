@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "engram/base/time.h"
 #include "engram/base/ulid.h"
+#include "engram/routing/decision.h"
 #include "engram/v1/cluster.pb.h"
 #include "engram/v1/memory.pb.h"
 #include "engram/v1/spaces.pb.h"
@@ -34,11 +35,18 @@ struct ClientTls {
   std::string expected_name;  // in the nodes' certificates; empty: the host that is dialled
 };
 
+// Which holder of a space answers a Get or Recall that the asked node does not
+// (routing/decision.h).
+using routing::ParseReadPreference;
+using routing::ReadPreference;
+
 struct ClientOptions {
   std::vector<std::string> nodes = {"127.0.0.1:50051"};  // host:port, in the order to try
   Duration timeout = std::chrono::seconds(10);           // of one call, all nodes together
   Duration connect_timeout = std::chrono::seconds(2);
   std::optional<ClientTls> tls = std::nullopt;  // none: plain HTTP/2
+  // Of every read; none: as the asked node is configured. RecallMany() does not heed it.
+  std::optional<ReadPreference> read_preference = std::nullopt;
 };
 
 // An answer and how it came about.
