@@ -61,6 +61,14 @@ void TestHooks::Drop(int node, const std::string& space) {
   ASSERT_TRUE(status.ok()) << status;
 }
 
+void TestHooks::Reach(int node, uint32_t reachable, uint32_t total) {
+  peer::v1::ReachRequest request;
+  request.set_reachable(reachable);
+  request.set_total(total);
+  const absl::Status status = Call(node, "Reach", request);
+  ASSERT_TRUE(status.ok()) << status;
+}
+
 absl::Status TestHooks::Call(int node, std::string_view method,
                              const google::protobuf::MessageLite& request,
                              const std::string& cluster) {

@@ -40,6 +40,9 @@ class TestHooks {
   void Hold(int node, const v1::Assignment& assignment);
   // The node holds the space no more.
   void Drop(int node, const std::string& space);
+  // The node reaches `reachable` of `total` nodes, itself among them; without a strict majority it
+  // is cut off.
+  void Reach(int node, uint32_t reachable, uint32_t total);
 
   // Any method of the service; the status it ends with.
   absl::Status Call(int node, std::string_view method, const google::protobuf::MessageLite& request,

@@ -29,7 +29,7 @@ std::optional<Duration> AdmissionGate::Wait(TimePoint now, TimePoint deadline, W
     full_since_ = now;
     ended_ = 0;
   }
-  if (waiting_.size() >= options_.waiting_max || IsTooLate(now, deadline)) return RetryAfter();
+  if (full() || IsTooLate(now, deadline)) return RetryAfter();
   waiting_.push_back({deadline, std::move(waiter)});
   return std::nullopt;
 }

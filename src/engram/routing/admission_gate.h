@@ -59,6 +59,7 @@ class AdmissionGate {
 
   size_t running() const { return running_; }
   size_t waiting() const { return waiting_.size(); }
+  bool full() const { return waiting_.size() >= options_.waiting_max; }
 
  private:
   struct Waiting {

@@ -19,14 +19,6 @@ routing::AdmissionOptions OptionsFor(int running_max, const NodeConfig& config) 
   return options;
 }
 
-// Runs it, and frees its place once it has answered.
-void Run(AdmissionGate& gate, Admission::Work work, Admission::Done done) {
-  work([&gate, done = std::move(done)](absl::StatusOr<std::string> reply) mutable {
-    done(std::move(reply));
-    gate.Leave(Now());
-  });
-}
-
 }  // namespace
 
 // One recall more than there are workers, so that none waits for the loop to hand it the next.
@@ -42,23 +34,58 @@ Admission::Admission(const NodeConfig& config, const net::EventLoopGroup& loops)
 }
 
 void Admission::Pass(const net::EventLoop& loop, const Request& request, Work work, Done done) {
-  AdmissionGate& gate = GateOf(loop, request.op);
-  if (gate.Enter()) return Run(gate, std::move(work), std::move(done));
-  // Shared, because the gate may refuse it after it has been made.
-  auto refuse = std::make_shared<Done>(std::move(done));
-  auto retry_after = gate.Wait(Now(), request.deadline,
-                               [this, &gate, space = request.space, work = std::move(work),
-                                refuse](AdmissionGate::Turn turn) mutable {
-                                 if (turn == AdmissionGate::Turn::kRun)
-                                   return Run(gate, std::move(work), std::move(*refuse));
-                                 // It was not begun: not an undetermined outcome, as
-                                 // DEADLINE_EXCEEDED would be.
-                                 (*refuse)(Overloaded(space, Duration{}));
-                               });
-  if (retry_after.has_value()) (*refuse)(Overloaded(request.space, *retry_after));
+  CountedGate& gate = GateOf(loop, request.op);
+  if (gate.gate.Enter()) return Run(gate, std::move(work), std::move(done));
+  Wait(gate, request, std::move(work), std::move(done));
 }
 
-AdmissionGate& Admission::GateOf(const net::EventLoop& loop, routing::Operation op) {
+// Frees its place once it has answered.
+void Admission::Run(CountedGate& gate, Work work, Done done) {
+  gate.running.Add(1);
+  work([&gate, done = std::move(done)](absl::StatusOr<std::string> reply) mutable {
+    done(std::move(reply));
+    gate.running.Add(-1);
+    gate.gate.Leave(Now());
+  });
+}
+
+void Admission::Wait(CountedGate& gate, const Request& request, Work work, Done done) {
+  // Shared, because the gate may refuse it after it has been made.
+  auto refuse = std::make_shared<Done>(std::move(done));
+  const ShedReason reason = gate.gate.full() ? ShedReason::kQueueFull : ShedReason::kTooLate;
+  auto retry_after = gate.gate.Wait(Now(), request.deadline,
+                                    [this, &gate, space = request.space, work = std::move(work),
+                                     refuse](AdmissionGate::Turn turn) mutable {
+                                      gate.waiting.Add(-1);
+                                      if (turn == AdmissionGate::Turn::kRun) {
+                                        return Run(gate, std::move(work), std::move(*refuse));
+                                      }
+                                      Count(gate, ShedReason::kExpired);
+                                      // It was not begun: not an undetermined outcome, as
+                                      // DEADLINE_EXCEEDED would be.
+                                      (*refuse)(Overloaded(space, Duration{}));
+                                    });
+  if (!retry_after.has_value()) return gate.waiting.Add(1);
+  Count(gate, reason);
+  (*refuse)(Overloaded(request.space, *retry_after));
+}
+
+void Admission::Count(CountedGate& gate, ShedReason reason) {
+  gate.shed[static_cast<size_t>(reason)].Add();
+}
+
+Admission::Counts Admission::CountsOf(Kind kind) const {
+  Counts sum;
+  for (const auto& gates : gates_) {
+    const CountedGate& gate = kind == Kind::kWrites ? gates->writes : gates->recalls;
+    sum.running += gate.running.value();
+    sum.waiting += gate.waiting.value();
+    for (size_t i = 0; i < sum.shed.size(); ++i) sum.shed[i] += gate.shed[i].value();
+  }
+  return sum;
+}
+
+Admission::CountedGate& Admission::GateOf(const net::EventLoop& loop, routing::Operation op) {
   auto it =
       std::find_if(gates_.begin(), gates_.end(), [&](const auto& g) { return g->loop == &loop; });
   ABSL_HARDENING_ASSERT(it != gates_.end());

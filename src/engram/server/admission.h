@@ -6,17 +6,22 @@
 // up the other: writes wait for the disk, recalls for a worker. A get passes without: it is served
 // in place, so that its loop never has a second one.
 //
-// Thread-safety: Pass() on any loop of the group, `done` and `work` run on the same. The loops must
-// have stopped when it is destroyed.
+// Thread-safety: Pass() on any loop of the group, `done` and `work` run on the same; CountsOf() on
+// any thread. The loops must have stopped when it is destroyed.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "engram/base/strong_id.h"
+#include "engram/net/counters.h"
 #include "engram/net/event_loop.h"
 #include "engram/routing/admission_gate.h"
 #include "engram/routing/decision.h"
@@ -24,8 +29,24 @@
 
 namespace engram::server {
 
+enum class ShedReason : uint8_t {
+  kQueueFull,
+  kTooLate,  // at the door: it would have waited too long, or ended after its deadline
+  kExpired,  // its deadline passed while it waited
+};
+inline constexpr std::array<std::string_view, 3> kShedReasonNames = {"queue_full", "too_late",
+                                                                     "expired"};
+
 class Admission {
  public:
+  enum class Kind : uint8_t { kWrites, kRecalls };
+  // Of one kind, over all loops.
+  struct Counts {
+    int64_t running = 0;
+    int64_t waiting = 0;
+    std::array<uint64_t, kShedReasonNames.size()> shed{};  // by ShedReason, since the start
+  };
+
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
   using Work = absl::AnyInvocable<void(Done)>;
 
@@ -41,16 +62,30 @@ class Admission {
   // exactly once, when it has ended.
   void Pass(const net::EventLoop& loop, const Request& request, Work work, Done done);
 
+  Counts CountsOf(Kind kind) const;
+
  private:
+  // The gate, and what other threads may know of it.
+  struct CountedGate {
+    explicit CountedGate(const routing::AdmissionOptions& options) : gate(options) {}
+
+    routing::AdmissionGate gate;
+    net::Gauge running;
+    net::Gauge waiting;
+    std::array<net::Counter, kShedReasonNames.size()> shed;
+  };
   struct LoopGates {
     LoopGates(const net::EventLoop* l, const NodeConfig& config);
 
     const net::EventLoop* loop;
-    routing::AdmissionGate writes;
-    routing::AdmissionGate recalls;
+    CountedGate writes;
+    CountedGate recalls;
   };
 
-  routing::AdmissionGate& GateOf(const net::EventLoop& loop, routing::Operation op);
+  CountedGate& GateOf(const net::EventLoop& loop, routing::Operation op);
+  void Run(CountedGate& gate, Work work, Done done);
+  void Wait(CountedGate& gate, const Request& request, Work work, Done done);
+  static void Count(CountedGate& gate, ShedReason reason);
   absl::Status Overloaded(const SpaceId& space, Duration retry_after) const;
 
   const NodeId self_;

@@ -39,6 +39,12 @@ constexpr std::array kInfos = {
                "Requests that other nodes passed on to this one."},
     MetricInfo{Metric::kOverloadSheds, "engram_overload_sheds_total", kCounter, "",
                "Requests, of clients and of other nodes, that this node refused as overloaded."},
+    MetricInfo{Metric::kAdmissionRunning, "engram_admission_running", kGauge, "operations",
+               "Writes or recalls that were admitted and are being worked on."},
+    MetricInfo{Metric::kAdmissionWaiting, "engram_admission_waiting", kGauge, "operations",
+               "Writes or recalls that wait to be admitted."},
+    MetricInfo{Metric::kAdmissionSheds, "engram_admission_sheds_total", kCounter,
+               "operations, reason", "Those that were not admitted."},
     MetricInfo{Metric::kTableSpaces, "engram_routing_table_spaces", kGauge, "",
                "Spaces whose assignment this node knows."},
     MetricInfo{Metric::kTableVersion, "engram_routing_table_version", kGauge, "",
@@ -136,7 +142,9 @@ void RoutingMetrics::Record(size_t loop_index, const RoutedSample& sample) {
   ABSL_HARDENING_ASSERT(strategy < kStrategiesMax);
   Loop& loop = loops_[loop_index];
   loop.durations[strategy][static_cast<size_t>(sample.outcome)].Observe(sample.took);
-  if (sample.strategy == routing::Strategy::kLocal) return;  // it went nowhere
+  const bool here = sample.strategy == routing::Strategy::kLocal ||
+                    sample.strategy == routing::Strategy::kLocalOnly;
+  if (here) return;  // it went nowhere
   for (size_t i = 0; i < kRoutedCounts.size(); ++i) {
     loop.counts[i].Add(static_cast<uint64_t>(sample.*kRoutedCounts[i].field));
   }

@@ -125,7 +125,7 @@ struct Node::Parts {
         local(context.self, *engine, context.held, context.table, workers, admission),
         scatter(context, *engine, workers),
         router(context, local),
-        metrics(context, WallNow()),
+        metrics(context, admission, WallNow()),
         server(loops, ServerOptionsOf(config, tls)),
         http(MakeHttp(config)) {}
 

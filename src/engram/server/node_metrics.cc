@@ -119,9 +119,11 @@ void AddByCode(Families& out, Metric metric, const char* label, const RoutingMet
 }
 
 uint64_t Sheds(const RoutingMetrics& metrics) {
-  constexpr auto kHere = static_cast<size_t>(routing::Strategy::kLocal);
-  return metrics.DurationsOf(kHere, ErrorCode::kOverloaded).count() +
-         metrics.PeerRequests(ErrorCode::kOverloaded);
+  uint64_t sum = metrics.PeerRequests(ErrorCode::kOverloaded);
+  for (routing::Strategy here : {routing::Strategy::kLocal, routing::Strategy::kLocalOnly}) {
+    sum += metrics.DurationsOf(static_cast<size_t>(here), ErrorCode::kOverloaded).count();
+  }
+  return sum;
 }
 
 void AddRouting(Families& out, const RoutingMetrics& metrics) {
@@ -217,8 +219,9 @@ double CpuSeconds() {
 
 }  // namespace
 
-NodeMetrics::NodeMetrics(NodeContext& context, WallMillis started)
+NodeMetrics::NodeMetrics(NodeContext& context, const Admission& admission, WallMillis started)
     : context_(context),
+      admission_(admission),
       started_(started),
       table_version_(context.table.version()),
       table_changed_(Now()) {}
@@ -230,6 +233,7 @@ std::vector<MetricFamily> NodeMetrics::Collect() const {
             {"cluster", context_.config.cluster},
             {"version", std::string(kVersion)}});
   AddRouting(out, context_.metrics);
+  AddAdmission(out);
   AddTable(out);
   AddNodes(out);
   AddPool(out);
@@ -238,6 +242,27 @@ std::vector<MetricFamily> NodeMetrics::Collect() const {
   AddOne(out, Metric::kProcessStartTime, static_cast<double>(ToInt(started_)) * 1e-3);
   AddOne(out, Metric::kProcessCpu, CpuSeconds());
   return out;
+}
+
+void NodeMetrics::AddAdmission(Families& out) const {
+  const std::pair<std::string, Admission::Counts> kinds[] = {
+      {"writes", admission_.CountsOf(Admission::Kind::kWrites)},
+      {"recalls", admission_.CountsOf(Admission::Kind::kRecalls)}};
+  MetricFamily& running = AddFamily(out, Metric::kAdmissionRunning);
+  for (const auto& [name, counts] : kinds) {
+    AddValue(running, static_cast<double>(counts.running), {{"operations", name}});
+  }
+  MetricFamily& waiting = AddFamily(out, Metric::kAdmissionWaiting);
+  for (const auto& [name, counts] : kinds) {
+    AddValue(waiting, static_cast<double>(counts.waiting), {{"operations", name}});
+  }
+  MetricFamily& sheds = AddFamily(out, Metric::kAdmissionSheds);
+  for (const auto& [name, counts] : kinds) {
+    for (size_t i = 0; i < counts.shed.size(); ++i) {
+      AddValue(sheds, static_cast<double>(counts.shed[i]),
+               {{"operations", name}, {"reason", std::string(kShedReasonNames[i])}});
+    }
+  }
 }
 
 void NodeMetrics::AddTable(Families& out) const {

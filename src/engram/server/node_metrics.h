@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engram/server/admission.h"
 #include "engram/server/node_context.h"
 
 namespace engram::server {
@@ -17,16 +18,18 @@ namespace engram::server {
 class NodeMetrics final : public prometheus::Collectable {
  public:
   // `started` is when this process began to be a node.
-  NodeMetrics(NodeContext& context, WallMillis started);
+  NodeMetrics(NodeContext& context, const Admission& admission, WallMillis started);
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
+  void AddAdmission(std::vector<prometheus::MetricFamily>& out) const;
   void AddTable(std::vector<prometheus::MetricFamily>& out) const;
   void AddNodes(std::vector<prometheus::MetricFamily>& out) const;
   void AddPool(std::vector<prometheus::MetricFamily>& out) const;
 
   NodeContext& context_;
+  const Admission& admission_;
   const WallMillis started_;
   // What the last scrape saw of the table.
   mutable uint64_t table_version_;

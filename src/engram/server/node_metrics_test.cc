@@ -25,7 +25,8 @@ class NodeMetricsTest : public testing::Test {
   net::EventLoopGroup loops_{2};
   net::ConnectionPool pool_{loops_, {}};
   NodeContext context_{config_, loops_, pool_, 1};
-  NodeMetrics metrics_{context_, WallMillis{1'500}};
+  Admission admission_{config_, loops_};
+  NodeMetrics metrics_{context_, admission_, WallMillis{1'500}};
 };
 
 TEST_F(NodeMetricsTest, ShowsEveryMetricOnceWithHelpAndType) {
@@ -59,6 +60,14 @@ TEST_F(NodeMetricsTest, CountsAsShedWhatThisNodeRefusedItself) {
   context_.metrics.Record(0, {.strategy = Strategy::kPrimary, .outcome = ErrorCode::kOverloaded});
   context_.metrics.RecordPeer(1, ErrorCode::kOverloaded);
   EXPECT_THAT(ToText(metrics_), HasSubstr("\nengram_overload_sheds_total 2\n"));
+}
+
+TEST_F(NodeMetricsTest, ShowsTheGatesByOperationsAndReason) {
+  const std::string text = ToText(metrics_);
+  EXPECT_THAT(text, HasSubstr("\nengram_admission_running{operations=\"writes\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("\nengram_admission_waiting{operations=\"recalls\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("\nengram_admission_sheds_total{operations=\"writes\",reason="
+                              "\"queue_full\"} 0\n"));
 }
 
 TEST_F(NodeMetricsTest, ShowsTheTable) {

@@ -33,7 +33,7 @@ std::weak_ptr<Router::RemoteCall> Router::Route(LoopState& loop, RoutedRequest r
       Decide(request.op, request.policy, knowledge, context_.view(), Now(), loop.random);
   const bool local_only = decision.strategy == Strategy::kLocalOnly;
   if (local_only && decision.candidates.empty()) {
-    Refuse(request, std::move(done));
+    Refuse(loop, request, std::move(done));
     return {};
   }
   if (local_only || decision.strategy == Strategy::kLocal) {
@@ -59,9 +59,10 @@ void Router::ServeHere(LoopState& loop, RoutedRequest request, bool degraded, Do
                [this, loop_index = loop.index, started, degraded,
                 done = std::move(done)](absl::StatusOr<std::string> message) mutable {
                  const Duration took = Now() - started;
-                 context_.metrics.Record(loop_index, {.strategy = Strategy::kLocal,
-                                                      .outcome = CodeOf(message.status()),
-                                                      .took = took});
+                 context_.metrics.Record(
+                     loop_index, {.strategy = degraded ? Strategy::kLocalOnly : Strategy::kLocal,
+                                  .outcome = CodeOf(message.status()),
+                                  .took = took});
                  RoutedReply reply;
                  reply.served_by = context_.self;
                  reply.degraded = degraded;
@@ -72,10 +73,12 @@ void Router::ServeHere(LoopState& loop, RoutedRequest request, bool degraded, Do
                });
 }
 
-void Router::Refuse(const RoutedRequest& request, Done done) const {
+void Router::Refuse(const LoopState& loop, const RoutedRequest& request, Done done) const {
   ErrorDetail detail{ErrorCode::kNoLocalData, "", request.space.value(), context_.self.value(),
                      kPartitionPause};
   const routing::Reachability reach = context_.reachability.Load();
+  context_.metrics.Record(loop.index,
+                          {.strategy = Strategy::kLocalOnly, .outcome = ErrorCode::kNoLocalData});
   RoutedReply reply;
   reply.degraded = true;
   reply.message =

@@ -51,7 +51,7 @@ class Router {
 
  private:
   void ServeHere(LoopState& loop, RoutedRequest request, bool degraded, Done done);
-  void Refuse(const RoutedRequest& request, Done done) const;
+  void Refuse(const LoopState& loop, const RoutedRequest& request, Done done) const;
 
   NodeContext& context_;
   LocalService& local_;

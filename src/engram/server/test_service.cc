@@ -41,6 +41,12 @@ proto::DropResponse Drop(NodeContext& context, const proto::DropRequest& request
   return {};
 }
 
+proto::ReachResponse Reach(NodeContext& context, const proto::ReachRequest& request) {
+  const bool cut_off = request.reachable() * 2 <= request.total();
+  context.reachability.Store({cut_off, request.reachable(), request.total()});
+  return {};
+}
+
 template <class Request, class Response>
 void Add(net::Server& server, NodeContext& context, std::string_view method,
          Response (*handle)(NodeContext&, const Request&)) {
@@ -62,6 +68,7 @@ void AddTestService(net::Server& server, NodeContext& context) {
   Add(server, context, "InstallTable", InstallTable);
   Add(server, context, "Hold", Hold);
   Add(server, context, "Drop", Drop);
+  Add(server, context, "Reach", Reach);
 }
 
 }  // namespace engram::server
