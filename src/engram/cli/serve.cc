@@ -14,8 +14,7 @@ struct ServeOptions {
   std::map<std::string, std::vector<std::string>> flags;  // by key
 };
 
-// The file first, then the flags: a flag wins over the file. A list given by flags replaces the
-// file's.
+// The file first, then the flags.
 absl::StatusOr<server::NodeConfig> MakeConfig(const ServeOptions& options) {
   server::NodeConfig config;
   if (!options.config_file.empty()) {
@@ -24,11 +23,9 @@ absl::StatusOr<server::NodeConfig> MakeConfig(const ServeOptions& options) {
   }
   for (const server::ConfigKey& key : server::ConfigKeys()) {
     auto given = options.flags.find(std::string(key.name));
-    if (given == options.flags.end() || given->second.empty()) continue;
-    if (key.clear != nullptr) key.clear(config);
-    for (const std::string& value : given->second) {
-      if (absl::Status status = key.set(config, value); !status.ok()) return status;
-    }
+    if (given == options.flags.end()) continue;
+    if (absl::Status status = ApplyConfigFlags(key, given->second, config); !status.ok())
+      return status;
   }
   if (absl::Status status = FinishConfig(config); !status.ok()) return status;
   return config;
@@ -57,7 +54,7 @@ void AddServe(CLI::App& app, Context& context) {
     CLI::Option* option = command->add_option(fmt::format("--{}", key.name),
                                               options->flags[std::string(key.name)], help);
     option->allow_extra_args(false);
-    if (key.clear == nullptr) option->expected(1)->take_last();
+    if (!key.list()) option->expected(1)->take_last();
   }
   command->footer(
       "Example: engram serve --node-id node-1 --data-dir ./node-1 --listen 127.0.0.1:50051\n"

@@ -75,7 +75,7 @@ absl::Status SetScalar(const ConfigKey& key, const toml::node& node, std::string
 
 absl::Status SetKey(const ConfigKey& key, const toml::node& node, std::string_view source,
                     NodeConfig& config) {
-  if (key.clear == nullptr) return SetScalar(key, node, source, config);
+  if (!key.list()) return SetScalar(key, node, source, config);
   if (!node.is_array()) {
     return InFile(source, node.source(), fmt::format("{} must be a list of strings", key.name));
   }
@@ -200,6 +200,15 @@ absl::Status ApplyConfigFile(const std::filesystem::path& file, NodeConfig& conf
   absl::StatusOr<std::string> text = ReadFile(file);
   if (!text.ok()) return text.status();
   return ApplyConfigText(*text, file.string(), config);
+}
+
+absl::Status ApplyConfigFlags(const ConfigKey& key, const std::vector<std::string>& values,
+                              NodeConfig& config) {
+  if (key.list() && !values.empty()) key.clear(config);
+  for (const std::string& value : values) {
+    if (absl::Status status = key.set(config, value); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status FinishConfig(NodeConfig& config) {

@@ -85,8 +85,9 @@ struct ConfigKey {
   // Lists take one value per call, scalars overwrite. The error says what is allowed.
   absl::Status (*set)(NodeConfig&, const std::string& value);
   std::string (*show)(const NodeConfig&);
-  // Of a list: forgets all its values. Null for scalars.
-  void (*clear)(NodeConfig&) = nullptr;
+  void (*clear)(NodeConfig&) = nullptr;  // empties a list; null for scalars
+
+  bool list() const { return clear != nullptr; }
 };
 
 // In the order in which --help shows them.
@@ -98,6 +99,11 @@ const std::vector<ConfigKey>& ConfigKeys();
 // The same from a text; `source` stands for the file in errors.
 [[nodiscard]] absl::Status ApplyConfigText(std::string_view text, std::string_view source,
                                            NodeConfig& config);
+
+// What was given for one key as flags, which wins over the file: a list replaces the file's list.
+[[nodiscard]] absl::Status ApplyConfigFlags(const ConfigKey& key,
+                                            const std::vector<std::string>& values,
+                                            NodeConfig& config);
 
 // Checks what spans several keys and fills `advertise`; the last step before the config is used.
 [[nodiscard]] absl::Status FinishConfig(NodeConfig& config);

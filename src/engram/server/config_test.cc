@@ -130,6 +130,22 @@ TEST(Config, EveryLoopMustHaveMemoryForAMessage) {
   EXPECT_TRUE(FinishConfig(config).ok());
 }
 
+TEST(Config, AListOfFlagsReplacesTheFilesListAndNoOther) {
+  NodeConfig config;
+  ASSERT_TRUE(ApplyConfigText(R"(
+peers = ["node-1=127.0.0.1:7000", "node-2=127.0.0.1:7010"]
+space-read-preferences = ["a=nearest"]
+)",
+                              "f", config)
+                  .ok());
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.name != "space-read-preferences") continue;
+    ASSERT_TRUE(ApplyConfigFlags(key, {"b=primary", "c=nearest"}, config).ok());
+    EXPECT_EQ(key.show(config), "b=primary,c=nearest");
+  }
+  EXPECT_EQ(config.peers.size(), 2u);
+}
+
 TEST(Config, EveryDefaultIsAcceptedByItsOwnKey) {
   NodeConfig defaults;
   for (const ConfigKey& key : ConfigKeys()) {
