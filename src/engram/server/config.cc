@@ -59,6 +59,8 @@ std::string UnknownKey(std::string_view name) {
 std::optional<std::string> ScalarText(const toml::node& node) {
   if (auto text = node.value<std::string>(); node.is_string()) return *text;
   if (node.is_integer()) return fmt::format("{}", node.as_integer()->get());
+  // A key that does not take it says what it takes instead.
+  if (node.is_boolean()) return node.as_boolean()->get() ? "true" : "false";
   return std::nullopt;
 }
 
@@ -123,9 +125,14 @@ absl::Status CheckHttp(const NodeConfig& config) {
 
 absl::Status CheckPeers(const NodeConfig& config) {
   std::set<NodeId> ids;
+  std::set<std::string> addresses;
   for (const PeerConfig& peer : config.peers) {
     if (!ids.insert(peer.id).second) {
       return InvalidArgument("peers", fmt::format("peers names '{}' twice", peer.id.value()));
+    }
+    if (!addresses.insert(peer.address).second) {
+      return InvalidArgument("peers", fmt::format("peers gives {} to two nodes, one of them '{}'",
+                                                  peer.address, peer.id.value()));
     }
   }
   if (!ids.contains(config.node_id)) {
@@ -133,6 +140,20 @@ absl::Status CheckPeers(const NodeConfig& config) {
                                                 config.node_id.value()));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckDelays(const NodeConfig& config) {
+  if (config.retry_delay <= config.retry_delay_max) return absl::OkStatus();
+  return InvalidArgument("retry-delay-max", "retry-delay-max must not be less than retry-delay");
+}
+
+// What others dial: as the list of nodes has it, unless it is given.
+void FillAdvertise(NodeConfig& config) {
+  if (!config.advertise.empty()) return;
+  config.advertise = config.listen;
+  for (const PeerConfig& peer : config.peers) {
+    if (peer.id == config.node_id) config.advertise = peer.address;
+  }
 }
 
 }  // namespace
@@ -212,18 +233,20 @@ absl::Status ApplyConfigFlags(const ConfigKey& key, const std::vector<std::strin
 }
 
 absl::Status FinishConfig(NodeConfig& config) {
-  if (config.advertise.empty()) config.advertise = config.listen;
+  FillAdvertise(config);
   absl::StatusOr<HostPort> advertised = ParseHostPort("advertise", config.advertise);
   if (!advertised.ok()) return advertised.status();
   if (advertised->host == "0.0.0.0" || advertised->host == "::") {
     return MakeError(
         ErrorCode::kInvalidEndpoint,
-        fmt::format("others cannot dial {}; set `advertise` to an address that they can",
+        fmt::format("others cannot dial {}; set `advertise`, or this node's entry in `peers`, to "
+                    "an address that they can",
                     config.advertise));
   }
   if (config.peers.empty()) config.peers.push_back({config.node_id, config.advertise});
   if (absl::Status status = CheckPeers(config); !status.ok()) return status;
   if (absl::Status status = CheckTls(config); !status.ok()) return status;
+  if (absl::Status status = CheckDelays(config); !status.ok()) return status;
   if (absl::Status status = CheckHttp(config); !status.ok()) return status;
   return CheckMessageMemory(config);
 }

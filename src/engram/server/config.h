@@ -29,7 +29,7 @@ struct NodeConfig {
   std::string cluster = "engram";
   std::filesystem::path data_dir = "engram-data";
   std::string listen = "127.0.0.1:50051";
-  std::string advertise;                // empty: the same as listen
+  std::string advertise;                // empty: as in peers, or else the same as listen
   std::string http = "127.0.0.1:7432";  // "off": no HTTP
   std::vector<PeerConfig> peers;
   std::string zone;

@@ -60,6 +60,7 @@ TEST(Config, ABadValueNamesTheKeyAndTheRule) {
   EXPECT_THAT(ErrorOf("peers = [\"127.0.0.1:1\"]"), HasSubstr("id=host:port"));
   EXPECT_THAT(ErrorOf("peers = \"a=127.0.0.1:1\""), HasSubstr("peers must be a list of strings"));
   EXPECT_THAT(ErrorOf("node-id = [1]"), HasSubstr("node-id must be a string"));
+  EXPECT_THAT(ErrorOf("hedged-reads = true"), HasSubstr("must be one of on, off, not 'true'"));
 }
 
 TEST(Config, ABrokenFileNamesItsLine) {
@@ -71,6 +72,23 @@ TEST(Config, TheAdvertisedAddressMustBeDialable) {
   config.listen = "0.0.0.0:7000";
   EXPECT_EQ(CodeOf(FinishConfig(config)), ErrorCode::kInvalidEndpoint);
   config.advertise = "10.0.0.1:7000";
+  EXPECT_TRUE(FinishConfig(config).ok());
+}
+
+TEST(Config, WhatOthersDialIsKnownFromThePeers) {
+  NodeConfig config;
+  config.listen = "0.0.0.0:7000";
+  config.peers = {{NodeId("node-2"), "10.0.0.2:7000"}, {NodeId("node-1"), "10.0.0.1:7000"}};
+  ASSERT_TRUE(FinishConfig(config).ok());
+  EXPECT_EQ(config.advertise, "10.0.0.1:7000");
+}
+
+TEST(Config, TheLongestDelayIsNotLessThanTheFirst) {
+  NodeConfig config;
+  config.retry_delay = config.retry_delay_max + std::chrono::nanoseconds(1);
+  EXPECT_THAT(std::string(FinishConfig(config).message()),
+              HasSubstr("retry-delay-max must not be less than retry-delay"));
+  config.retry_delay = config.retry_delay_max;
   EXPECT_TRUE(FinishConfig(config).ok());
 }
 
@@ -88,12 +106,14 @@ TEST(Config, HttpIsAnAddressOfItsOwnOrOff) {
   EXPECT_THAT(ErrorOf("http = \"7432\""), HasSubstr("http must be host:port"));
 }
 
-TEST(Config, ThePeersMustHoldThisNodeAndNoneTwice) {
+TEST(Config, ThePeersMustHoldThisNodeAndNoNameOrAddressTwice) {
   NodeConfig config;
   config.peers = {{NodeId("other"), "127.0.0.1:1"}};
   EXPECT_THAT(std::string(FinishConfig(config).message()), HasSubstr("this one ('node-1') too"));
   config.peers = {{NodeId("node-1"), "127.0.0.1:1"}, {NodeId("node-1"), "127.0.0.1:2"}};
   EXPECT_THAT(std::string(FinishConfig(config).message()), HasSubstr("twice"));
+  config.peers = {{NodeId("node-1"), "127.0.0.1:1"}, {NodeId("node-2"), "127.0.0.1:1"}};
+  EXPECT_THAT(std::string(FinishConfig(config).message()), HasSubstr("gives 127.0.0.1:1 to two"));
 }
 
 TEST(Config, AnOffLimitIsWrittenZero) {

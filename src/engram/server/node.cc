@@ -176,7 +176,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
     return started;
   }
   spdlog::info(
-      "engram {} node {} of cluster '{}' listens on {} ({}), HTTP on {}, data in {}, {} spaces, "
+      "engram {} node {} of cluster '{}' listens on {} ({}), HTTP: {}, data in {}, {} spaces, "
       "seed {}",
       kVersion, p.context.self.value(), p.config.cluster, p.config.listen, DescribeTls(p.config),
       p.config.http, p.config.data_dir.string(), p.context.table.size(), seed);
