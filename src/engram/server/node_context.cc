@@ -25,8 +25,8 @@ routing::NodeOptions HealthOptionsOf(const NodeConfig& config) {
 
 }  // namespace
 
-LoopState::LoopState(net::EventLoop& l, size_t i, uint64_t seed)
-    : loop(&l), index(i), random(seed), slow_calls(l) {}
+LoopState::LoopState(net::EventLoop& l, size_t i, uint64_t seed, LoggedBreakers& logged)
+    : loop(&l), index(i), random(seed), log(logged), slow_calls(l) {}
 
 LoopState::~LoopState() { live_calls.AbandonAll(); }
 
@@ -49,7 +49,7 @@ NodeContext::NodeContext(const NodeConfig& c, net::EventLoopGroup& l, net::Conne
   }
   nodes.Of(self_index).distance = routing::Distance::kSelf;
   for (size_t i = 0; i < l.size(); ++i) {
-    states_.push_back(std::make_unique<LoopState>(l.at(i), i, seed + i));
+    states_.push_back(std::make_unique<LoopState>(l.at(i), i, seed + i, logged_breakers));
     states_.back()->look_ups = std::make_unique<LookUps>(*this, *states_.back());
   }
 }

@@ -28,7 +28,7 @@ struct NodeContext;
 
 // Belongs to one loop; touched only on it.
 struct LoopState {
-  LoopState(net::EventLoop& l, size_t i, uint64_t seed);
+  LoopState(net::EventLoop& l, size_t i, uint64_t seed, LoggedBreakers& logged);
   LoopState(LoopState&&) = delete;
   ~LoopState();
 
@@ -71,6 +71,7 @@ struct NodeContext {
   routing::RoutingTable held;   // the spaces that this node itself holds: LocalService fills it
   routing::ReachabilityCell reachability;
   RoutingMetrics metrics;
+  LoggedBreakers logged_breakers;
 
  private:
   std::vector<routing::NodeIndex> members_;  // in the order of ring.nodes()

@@ -23,6 +23,11 @@ std::optional<uint64_t> LogLimiter::Admit(RoutingEvent event, std::string_view n
   return std::exchange(state.left_out, 0);
 }
 
+bool LoggedBreakers::Set(const std::string& name, bool open) {
+  WriterLock lock(&mutex_);
+  return open ? open_.insert(name).second : open_.erase(name) > 0;
+}
+
 void RoutingLog::Attempts(const SpaceId& space, std::span<const routing::AttemptRecord> attempts,
                           TimePoint now) {
   for (size_t i = 1; i < attempts.size(); ++i) {
@@ -40,7 +45,7 @@ void RoutingLog::Breaker(const NodeId& node, std::string_view operations,
   const bool closed = breaker.state(now) == routing::CircuitBreaker::State::kClosed;
   std::string key = fmt::format("{} {}", operations, node.value());
   const bool changed = closed ? open_.erase(key) > 0 : open_.insert(key).second;
-  if (!changed) return;
+  if (!changed || !logged_.Set(key, !closed)) return;
   const auto left_out = limiter_.Admit(RoutingEvent::kBreaker, key, now);
   if (!left_out.has_value()) return;
   spdlog::warn("event=breaker node={} operations={} state={} openings={} left_out={}", node.value(),

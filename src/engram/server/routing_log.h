@@ -3,7 +3,7 @@
 // one says how many were left out.
 //
 // Belongs to one loop: an outage under load must not make the loops wait for each other, so each
-// has its own limit.
+// has its own limit. Only of a breaker's change one loop speaks for all.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "engram/base/mutex.h"
 #include "engram/base/time.h"
 #include "engram/routing/call_plan.h"
 #include "engram/routing/circuit_breaker.h"
@@ -40,14 +41,29 @@ class LogLimiter {
   absl::flat_hash_map<std::string, State> states_;
 };
 
+// The breakers that the log has as open, for all loops of a node: each sees the same ones change.
+// Thread-safe; a loop asks only when what it has seen itself changes.
+class LoggedBreakers {
+ public:
+  // Whether it is news that the breaker of that name is open, or closed.
+  bool Set(const std::string& name, bool open);
+
+ private:
+  Mutex mutex_;
+  absl::flat_hash_set<std::string> open_ ABSL_GUARDED_BY(mutex_);
+};
+
 class RoutingLog {
  public:
+  // `logged` outlives it.
+  explicit RoutingLog(LoggedBreakers& logged) : logged_(logged) {}
+
   // What came of one request, in order.
   void Attempts(const SpaceId& space, std::span<const routing::AttemptRecord> attempts,
                 TimePoint now);
 
   // The breaker of `operations` ("reads", "writes") at the node, after a request to it has ended.
-  // Says so if it opened or closed since this loop last looked.
+  // Says so if it opened or closed since this loop last looked, and no other loop has said it.
   void Breaker(const NodeId& node, std::string_view operations,
                const routing::CircuitBreaker& breaker, TimePoint now);
   // Whether a breaker was open when this loop last looked: then successes are worth a look, too.
@@ -58,6 +74,7 @@ class RoutingLog {
                 TimePoint now);
   void Redirect(const SpaceId& space, std::string_view from, std::string_view to, TimePoint now);
 
+  LoggedBreakers& logged_;
   LogLimiter limiter_;
   absl::flat_hash_set<std::string> open_;  // "operations node"
 };

@@ -69,7 +69,8 @@ class RoutingLogTest : public testing::Test {
 
   std::ostringstream out_;
   std::shared_ptr<spdlog::logger> before_;
-  RoutingLog log_;
+  LoggedBreakers logged_;
+  RoutingLog log_{logged_};
 };
 
 TEST_F(RoutingLogTest, ARequestThatWentStraightIsNoNews) {
@@ -123,6 +124,21 @@ TEST_F(RoutingLogTest, ABreakerThatOpensIsToldOnceAndThatItCloses) {
   log_.Breaker(node, "reads", breaker, due);
   EXPECT_FALSE(log_.sees_open_breakers());
   EXPECT_EQ(out_.str(),
+            "warning event=breaker node=a operations=reads state=closed openings=1 left_out=0\n");
+}
+
+TEST_F(RoutingLogTest, WhatAllLoopsSeeIsToldByOne) {
+  RoutingLog other(logged_);
+  routing::CircuitBreaker breaker{{}};
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 5; ++i) breaker.OnFailure(*breaker.Admit(kStart), kStart, random);
+  for (RoutingLog* log : {&log_, &other}) log->Breaker(NodeId("a"), "reads", breaker, kStart);
+  const TimePoint due = kStart + seconds(30);
+  breaker.OnSuccess(*breaker.Admit(due), due);
+  for (RoutingLog* log : {&other, &log_}) log->Breaker(NodeId("a"), "reads", breaker, due);
+  EXPECT_FALSE(log_.sees_open_breakers() || other.sees_open_breakers());
+  EXPECT_EQ(out_.str(),
+            "warning event=breaker node=a operations=reads state=open openings=1 left_out=0\n"
             "warning event=breaker node=a operations=reads state=closed openings=1 left_out=0\n");
 }
 
