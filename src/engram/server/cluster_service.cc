@@ -65,11 +65,16 @@ class ClusterInfo {
   const WallMillis started_;
 };
 
+std::string ReasonOf(const absl::Status& status) {
+  if (status.ok()) return "another node answers at its address";
+  if (CodeOf(status) == ErrorCode::kDeadlineExceeded) return "it is silent";
+  return std::string(status.message());
+}
+
 v1::MissingNode Missing(const PeerAnswer& answer) {
   v1::MissingNode missing;
   missing.set_id(answer.node.value());
-  missing.set_reason(answer.result.status.ok() ? "another node answers at its address"
-                                               : std::string(answer.result.status.message()));
+  missing.set_reason(ReasonOf(answer.result.status));
   return missing;
 }
 

@@ -39,7 +39,9 @@ absl::StatusOr<memory::WriteIdentity> IdentityFrom(const net::Metadata& metadata
 }
 
 TimePoint OperationDeadline(TimePoint client, Duration limit, TimePoint now) {
-  return std::min(client, now + limit);
+  constexpr Duration kOnItsWayMax = std::chrono::milliseconds(50);
+  const Duration on_its_way = std::clamp((client - now) / 20, Duration::zero(), kOnItsWayMax);
+  return std::min(client - on_its_way, now + limit);
 }
 
 }  // namespace engram::server
