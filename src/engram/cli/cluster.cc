@@ -1,6 +1,7 @@
 // engram spaces, nodes, status, route: the cluster as a node sees it.
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <map>
 
 #include "engram/cli/command.h"
@@ -36,6 +37,14 @@ void PrintMissing(const google::protobuf::RepeatedPtrField<v1::MissingNode>& mis
   }
 }
 
+void PrintSpaces(const google::protobuf::RepeatedPtrField<v1::SpaceInfo>& spaces) {
+  for (const v1::SpaceInfo& space : spaces) {
+    fmt::print("{:<24} {:>9} memories  {}\n", space.name(), space.memories(),
+               space.assignment().primary());
+  }
+  std::fflush(stdout);
+}
+
 void Spaces(Context& context, const std::string& prefix) {
   v1::ListSpacesRequest request;
   request.set_prefix(prefix);
@@ -45,9 +54,10 @@ void Spaces(Context& context, const std::string& prefix) {
   if (!answer.ok()) return Fail(context, answer.status());
   const v1::ListSpacesResponse& reply = answer->message;
   if (!context.json) {
-    for (const v1::SpaceInfo& space : reply.spaces()) {
-      fmt::print("{:<24} {:>9} memories  {}\n", space.name(), space.memories(),
-                 space.assignment().primary());
+    PrintSpaces(reply.spaces());
+    if (reply.spaces().empty()) {
+      fmt::print(stderr, "no space{}; storing into a space makes it\n",
+                 prefix.empty() ? " yet" : fmt::format(" begins with '{}'", prefix));
     }
     return PrintMissing(reply.missing());
   }
@@ -145,6 +155,16 @@ Json AddressJson(const v1::NodeAddress& node) {
   return {{"id", node.id()}, {"address", node.address()}};
 }
 
+void PrintRouteOf(const v1::ResolveRouteResponse& reply, const std::string& asked) {
+  if (reply.source() == "ring") {
+    return fmt::print("{} -> {} ({}), where it would begin; {} knows no such space\n",
+                      reply.space(), reply.primary().id(), reply.primary().address(), asked);
+  }
+  fmt::print("{} -> {} ({}), by {}; a recall through {} goes: {}\n", reply.space(),
+             reply.primary().id(), reply.primary().address(), reply.source(), asked,
+             reply.strategy());
+}
+
 void Route(Context& context, const std::string& space) {
   v1::ResolveRouteRequest request;
   request.set_space(space);
@@ -153,11 +173,7 @@ void Route(Context& context, const std::string& space) {
   auto answer = client->ResolveRoute(request);
   if (!answer.ok()) return Fail(context, answer.status());
   const v1::ResolveRouteResponse& reply = answer->message;
-  if (!context.json) {
-    return fmt::print("{} -> {} ({}), by {}; a recall through {} goes: {}\n", reply.space(),
-                      reply.primary().id(), reply.primary().address(), reply.source(),
-                      answer->served_by, reply.strategy());
-  }
+  if (!context.json) return PrintRouteOf(reply, answer->served_by);
   Json replicas = Json::array();
   for (const v1::NodeAddress& replica : reply.replicas()) replicas.push_back(AddressJson(replica));
   PrintJson({{"space", reply.space()},

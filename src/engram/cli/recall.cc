@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "absl/strings/str_split.h"
 #include "engram/base/error.h"
 #include "engram/cli/command.h"
 #include "engram/cli/embedding_file.h"
@@ -13,7 +14,8 @@ namespace {
 
 struct RecallOptions {
   std::string space;
-  std::vector<std::string> spaces;  // names and patterns; instead of `space`
+  std::vector<std::string> lists;   // of spaces, as they were given
+  std::vector<std::string> spaces;  // the names and patterns in them; instead of `space`
   bool strict = false;
   std::string query;
   uint32_t limit = 10;
@@ -105,7 +107,7 @@ void PrintCoverage(const v1::RecallResponse& reply) {
     fmt::print(stderr, "  missing {}: {}\n", space.space(), space.reason());
   }
   for (const v1::MissingNode& node : coverage.unreached()) {
-    fmt::print(stderr, "  not asked what it holds: {}: {}\n", node.id(), node.reason());
+    fmt::print(stderr, "  unknown what {} holds: {}\n", node.id(), node.reason());
   }
 }
 
@@ -156,6 +158,16 @@ absl::Status FillRequest(const RecallOptions& options, Request& request) {
 
 using RecallAnswer = absl::StatusOr<client::Answer<v1::RecallResponse>>;
 
+// "a,b" as "a" and "b".
+std::vector<std::string> SplitAtCommas(const std::vector<std::string>& lists) {
+  std::vector<std::string> names;
+  for (const std::string& list : lists) {
+    const std::vector<std::string> some = absl::StrSplit(list, ',', absl::SkipEmpty());
+    names.insert(names.end(), some.begin(), some.end());
+  }
+  return names;
+}
+
 RecallAnswer Ask(client::Client& client, const RecallOptions& options,
                  v1::RecallManyRequest& request, client::Explain explain) {
   if (!options.spaces.empty()) {
@@ -171,6 +183,9 @@ RecallAnswer Ask(client::Client& client, const RecallOptions& options,
 
 void Recall(Context& context, const RecallOptions& options) {
   v1::RecallManyRequest request;
+  if (!options.lists.empty() && options.spaces.empty()) {
+    return FailUsage(context, InvalidArgument("spaces", "--spaces names no space"));
+  }
   if (absl::Status status = FillRequest(options, request); !status.ok()) {
     return FailUsage(context, status);
   }
@@ -194,10 +209,9 @@ void AddRecall(CLI::App& app, Context& context) {
   where->add_option("--space", options->space, "space to search");
   CLI::Option* spaces =
       where
-          ->add_option("--spaces", options->spaces,
+          ->add_option("--spaces", options->lists,
                        "spaces to search as if they were one: names, and patterns with * (quoted), "
                        "separated by commas")
-          ->delimiter(',')
           ->allow_extra_args(false);
   where->require_option(1);
   command
@@ -228,7 +242,10 @@ void AddRecall(CLI::App& app, Context& context) {
   command->footer(
       "Examples: engram recall --space notes --explain \"when is tea\"\n"
       "          engram recall --spaces 'diary,notes-*' \"when is tea\"");
-  command->callback([&context, options] { Recall(context, *options); });
+  command->callback([&context, options] {
+    options->spaces = SplitAtCommas(options->lists);
+    Recall(context, *options);
+  });
 }
 
 }  // namespace engram::cli
