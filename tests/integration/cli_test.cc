@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "support/cluster.h"
@@ -305,6 +307,48 @@ TEST_F(Cli, ErrorsSayWhatToDoNext) {
   EXPECT_EQ(error["space"], "no-such-space");
 }
 
+TEST_F(Cli, WrongUsageNamesTheNearestOption) {
+  CommandResult text = shared_cluster->Cli(0, {"get", "--spaec", "s", "x"});
+  EXPECT_EQ(text.exit_code, 2);
+  EXPECT_THAT(text.err, HasSubstr("did you mean '--space'?"));
+  EXPECT_THAT(text.err, HasSubstr("--help says what it takes"));
+  CommandResult json = shared_cluster->Cli(0, {"get", "--spaec", "s", "x", "--json"});
+  EXPECT_EQ(json.exit_code, 2);
+  Json error = Json::parse(json.err, nullptr, false);
+  ASSERT_FALSE(error.is_discarded()) << json.err;
+  EXPECT_EQ(error["code"], "INVALID_ARGUMENT");
+  CommandResult serve = RunCommand({EngramBinary(), "serve", "--hedged-read", "on"});
+  EXPECT_THAT(serve.err, HasSubstr("did you mean '--hedged-reads'?"));
+}
+
+TEST_F(Cli, WhoIsNotReachedIsToldToNameAnotherNode) {
+  std::string nobody = "127.0.0.1:" + std::to_string(FreePorts(1)[0]);
+  CommandResult result = RunCommand({EngramBinary(), "nodes", "--node", nobody});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.err, HasSubstr("--node HOST:PORT names a node that runs"));
+}
+
+TEST_F(Cli, SaysThatThereAreNoSuchSpaces) {
+  EXPECT_THAT(shared_cluster->Cli(0, {"spaces", "--prefix", "no-such"}).err,
+              HasSubstr("no space begins with 'no-such'"));
+  EXPECT_THAT(shared_cluster->Cli(0, {"route", "no-such-space"}).out,
+              HasSubstr("node-1 knows no such space"));
+  EXPECT_EQ(shared_cluster->Cli(0, {"recall", "--spaces", ",", "tea"}).exit_code, 2);
+}
+
+TEST_F(Cli, AWriteSentAgainUnderItsRequestIdHasOneEffect) {
+  std::vector<std::string> store = {"store",        "--space", "again",
+                                    "--request-id", "",        "tea is at four"};
+  store[4] = client::NewRequestId().ToString();
+  const Json first = RunJson(0, store);
+  EXPECT_EQ(RunJson(1, store)["id"], first["id"]);
+  EXPECT_EQ(RunJson(2, {"spaces", "--prefix", "again"})["spaces"][0]["memories"], 1);
+  store[5] = "coffee is at five";
+  EXPECT_EQ(shared_cluster->Cli(0, store).exit_code, 1);
+  store[4] = "yesterday";
+  EXPECT_EQ(shared_cluster->Cli(0, store).exit_code, 2);
+}
+
 TEST_F(Cli, EveryCommandHasHelpWithAnExample) {
   for (const char* command : {"serve", "up", "down", "store", "recall", "get", "forget", "link",
                               "spaces", "nodes", "status", "route"}) {
@@ -312,6 +356,58 @@ TEST_F(Cli, EveryCommandHasHelpWithAnExample) {
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_THAT(help.out, HasSubstr("Example")) << command;
   }
+}
+
+// One of three nodes hangs.
+class CliBesideASilentNode : public ::testing::Test {
+ protected:
+  CliBesideASilentNode() {
+    EXPECT_EQ(cluster_.Cli(0, {"store", "--space", space_, "--id", "tea", "tea"}).exit_code, 0);
+    EXPECT_EQ(cluster_.Cli(0, {"store", "--space", other_, "--id", "cup", "cup"}).exit_code, 0);
+    cluster_.node(2).Signal(SIGSTOP);
+  }
+  ~CliBesideASilentNode() override { cluster_.node(2).Signal(SIGCONT); }
+
+  // A busy machine may hold the answer up for longer than it has: then it is asked once more.
+  static bool EventuallyTells(const std::function<CommandResult()>& run, int exit_code,
+                              const std::string& what) {
+    CommandResult last;
+    const bool told = Eventually([&] {
+      last = run();
+      return last.exit_code == exit_code && (last.out + last.err).find(what) != std::string::npos;
+    });
+    if (!told) ADD_FAILURE() << last.exit_code << ": " << last.out << last.err;
+    return told;
+  }
+
+  TestCluster cluster_;
+  const std::string space_ = cluster_.SpaceOn(2, "silent");
+  const std::string other_ = cluster_.SpaceOn(1, "other");
+};
+
+TEST_F(CliBesideASilentNode, ARequestThatEndsByItsTimeoutTellsWhichNodeIsSilent) {
+  auto get = [&] {
+    return cluster_.Cli(0, {"get", "--space", space_, "tea", "--timeout", "1", "--explain"});
+  };
+  EventuallyTells(get, 1, "route: node-3 failed");
+}
+
+TEST_F(CliBesideASilentNode, AWriteThatEndsByItsTimeoutTellsHowToSendItAgain) {
+  auto store = [&] {
+    return cluster_.Cli(0, {"store", "--space", space_, "more tea", "--timeout", "1"});
+  };
+  EventuallyTells(store, 1, "Run the same with --request-id ");
+}
+
+TEST_F(CliBesideASilentNode, SpacesOfTheOthersAreListedInTime) {
+  auto spaces = [&] { return cluster_.Cli(0, {"spaces", "--timeout", "1"}); };
+  EventuallyTells(spaces, 0, other_);
+  EventuallyTells(spaces, 0, "node-3 did not answer: it is silent");
+}
+
+TEST_F(CliBesideASilentNode, AskedItselfNobodyIsReached) {
+  CommandResult get = cluster_.Cli(2, {"get", "--space", space_, "tea", "--timeout", "1"});
+  EXPECT_EQ(get.exit_code, 3) << get.err;
 }
 
 }  // namespace

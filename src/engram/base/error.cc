@@ -35,11 +35,12 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable = {{
      "Check with `engram nodes` whether the node runs and can be reached."},
     {ErrorCode::kCircuitBreakerOpen, "CIRCUIT_BREAKER_OPEN", StatusCode::kUnavailable,
      RetryClass::kRetriable, false,
-     "The node failed repeatedly and is left alone for a while; try again later."},
+     "See with `engram nodes` whether the space's nodes run; try again after the given time."},
     {ErrorCode::kDeadlineExceeded, "DEADLINE_EXCEEDED", StatusCode::kDeadlineExceeded,
      RetryClass::kUndetermined, true,
-     "Try again, with a longer time limit. A write may have been carried out; with the same "
-     "request id it has one effect."},
+     "See with `engram status` which node does not answer, or allow more time. A write may have "
+     "been "
+     "carried out; with the same request id it has one effect."},
     {ErrorCode::kAllReplicasFailed, "ALL_REPLICAS_FAILED", StatusCode::kUnavailable,
      RetryClass::kFatal, false,
      "No holder of the space could be reached; check `engram nodes` and try again."},

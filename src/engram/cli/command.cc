@@ -12,23 +12,56 @@
 namespace engram::cli {
 namespace {
 
-ExitCode ExitCodeOf(ErrorCode code) {
-  bool no_answer = code == ErrorCode::kConnectionFailed || code == ErrorCode::kDeadlineExceeded;
-  return no_answer ? kUnreachable : kRefused;
+constexpr std::string_view kCorrectUsage =
+    "Correct it and run the command again; its --help says what it takes.";
+
+ExitCode ExitCodeOf(const absl::Status& status) {
+  const bool unreachable =
+      CodeOf(status) == ErrorCode::kConnectionFailed || client::NobodyAnswered(status);
+  return unreachable ? kUnreachable : kRefused;
 }
 
-std::string_view NextStep(const Context& context, const absl::Status& status) {
-  if (!client::MayDisagreeOnTls(status)) return InfoOf(CodeOf(status)).next;
+// A write of this command may have been carried out.
+bool MayBeWritten(const Context& context, ErrorCode code) {
+  return !context.request_id.is_zero() &&
+         (code == ErrorCode::kUndetermined || code == ErrorCode::kDeadlineExceeded);
+}
+
+std::string_view NextStepOnTls(const Context& context) {
   if (!context.tls) {
     return "The node may want TLS: --tls-ca FILE (or --tls); and if it asks for a certificate, "
-           "--tls-cert FILE --tls-key FILE. It may also be full or stopping.";
+           "--tls-cert FILE --tls-key FILE. It may also be full or stopping, or the port another "
+           "than that for gRPC.";
   }
   return "If the reason is the node's certificate: --tls-ca FILE says who may have signed it, "
          "--tls-name NAME for whom. The node may ask for yours: --tls-cert FILE --tls-key FILE. It "
          "may also speak no TLS at all.";
 }
 
+std::string NextStep(const Context& context, const absl::Status& status) {
+  const ErrorCode code = CodeOf(status);
+  if (MayBeWritten(context, code)) {
+    return fmt::format(
+        "It may have been carried out. Run the same with --request-id {}: both have one effect.",
+        context.request_id.ToString());
+  }
+  if (client::MayDisagreeOnTls(status)) return std::string(NextStepOnTls(context));
+  if (!client::NobodyAnswered(status)) return std::string(InfoOf(code).next);
+  if (code == ErrorCode::kDeadlineExceeded) {
+    return "The node may hang, or need more than --timeout SECONDS; --node HOST:PORT names "
+           "another.";
+  }
+  return fmt::format(
+      "--node HOST:PORT names a node that runs; `{} up` starts some on this machine.",
+      context.program);
+}
+
 double Milliseconds(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+
+std::string WaitText(Duration d) {
+  const double ms = std::ceil(Milliseconds(d));
+  return ms < 10'000 ? fmt::format("{:.0f} ms", ms) : fmt::format("{:.0f} s", std::ceil(ms / 1e3));
+}
 
 void PrintError(const Context& context, const absl::Status& status, std::string_view next) {
   ErrorDetail detail = DetailOf(status);
@@ -42,13 +75,13 @@ void PrintError(const Context& context, const absl::Status& status, std::string_
                  {"next", next},
                  {"retry_after_ms", Milliseconds(detail.retry_after)},
                  {"route", RouteJson(client::AttemptsOf(status))}};
+    if (!context.request_id.is_zero()) json["request_id"] = context.request_id.ToString();
     fmt::print(stderr, "{}\n", json.dump());
     return;
   }
   fmt::print(stderr, "engram: {}\n  {}\n", message, next);
   if (detail.retry_after > Duration::zero()) {
-    fmt::print(stderr, "  (not before {:.0f} ms have passed)\n",
-               std::ceil(Milliseconds(detail.retry_after)));
+    fmt::print(stderr, "  (not before {} have passed)\n", WaitText(detail.retry_after));
   }
   // A single try is what the message tells already.
   std::vector<v1::Attempt> attempts = client::AttemptsOf(status);
@@ -123,6 +156,29 @@ CLI::Option* AddReadPreference(CLI::App& command, Context& context) {
       ->group("Cluster");
 }
 
+void AddRequestId(CLI::App& command, Context& context) {
+  const CLI::Validator is_ulid(
+      [](const std::string& text) {
+        const auto id = RequestId::Parse(text);
+        return id.has_value() && !id->is_zero() ? "" : fmt::format("'{}' is no ULID", text);
+      },
+      "");
+  command
+      .add_option("--request-id", context.request_id_text,
+                  "that of a request whose end is not known, to send it again: it has one effect, "
+                  "for an hour")
+      ->check(is_ulid)
+      ->group("Cluster");
+}
+
+client::Ask BeginWrite(Context& context) {
+  context.request_id = context.request_id_text.empty() ? client::NewRequestId()
+                                                       : *RequestId::Parse(context.request_id_text);
+  client::Ask ask(ExplainOf(context));
+  ask.request_id = context.request_id;
+  return ask;
+}
+
 std::unique_ptr<client::Client> Connect(Context& context) {
   client::ClientOptions options;
   options.nodes = context.nodes;
@@ -138,15 +194,29 @@ std::unique_ptr<client::Client> Connect(Context& context) {
 
 void Fail(Context& context, const absl::Status& status) {
   PrintError(context, status, NextStep(context, status));
-  context.exit_code = ExitCodeOf(CodeOf(status));
+  context.exit_code = ExitCodeOf(status);
+}
+
+void FailHere(Context& context, const absl::Status& status) {
+  // The table's advice is for requests.
+  std::string_view next = InfoOf(CodeOf(status)).next;
+  if (CodeOf(status) == ErrorCode::kInvalidArgument) next = kCorrectUsage;
+  if (CodeOf(status) == ErrorCode::kStorageFailed) {
+    next =
+        "The node needs a directory that it can write to, on a disk with room; correct it and "
+        "start the node again.";
+  }
+  if (CodeOf(status) == ErrorCode::kConnectionFailed) {
+    next = "Mend what the log says, and run the command again.";
+  }
+  PrintError(context, status, next);
+  context.exit_code = ExitCodeOf(status);
 }
 
 void FailUsage(Context& context, const absl::Status& status) {
   // Found before anything was sent: the table's advice is for requests.
   const bool invalid = CodeOf(status) == ErrorCode::kInvalidArgument;
-  PrintError(context, status,
-             invalid ? "Correct it and run the command again; its --help says what it takes."
-                     : NextStep(context, status));
+  PrintError(context, status, invalid ? std::string(kCorrectUsage) : NextStep(context, status));
   context.exit_code = kWrongUsage;
 }
 

@@ -25,7 +25,9 @@ struct Context {
   std::string program = "engram";  // as it was called, for hints that can be typed as they are
   std::vector<std::string> nodes = {"127.0.0.1:50051"};
   bool json = false;
-  bool explain = false;  // show the route of the request
+  bool explain = false;         // show the route of the request
+  std::string request_id_text;  // of --request-id
+  RequestId request_id;         // of the write that is under way; zero if none is
   double timeout_s = 10;
   std::optional<client::ReadPreference> read_preference;
   bool tls = false;  // set by each option for TLS
@@ -45,12 +47,20 @@ inline client::Explain ExplainOf(const Context& context) {
 // Adds --read-preference to a command that reads.
 CLI::Option* AddReadPreference(CLI::App& command, Context& context);
 
+// Adds --request-id to a command that writes.
+void AddRequestId(CLI::App& command, Context& context);
+// How to ask for the command's write. Errors tell its request id from then on, by which it can be
+// sent again.
+client::Ask BeginWrite(Context& context);
+
 // The client for the context's nodes; on an error prints it, sets the exit code and returns null.
 std::unique_ptr<client::Client> Connect(Context& context);
 
 // Prints an error (to standard error, as JSON with --json) with its next step, and sets the exit
 // code.
 void Fail(Context& context, const absl::Status& status);
+// The same for what a command does on this machine.
+void FailHere(Context& context, const absl::Status& status);
 // The same for wrong usage, which no node has seen.
 void FailUsage(Context& context, const absl::Status& status);
 

@@ -63,10 +63,8 @@ TEST(Fail, TellsOfEveryCodeTheSameAsJson) {
 TEST(Fail, ExitsWithUnreachableOnlyWhereNobodyAnswered) {
   for (int i = 0; i < kErrorCodeCount; ++i) {
     const auto code = static_cast<ErrorCode>(i);
-    const bool unreachable =
-        code == ErrorCode::kConnectionFailed || code == ErrorCode::kDeadlineExceeded;
     EXPECT_EQ(PrintFailure(MakeError(DetailFor(code), "x"), true).exit_code,
-              unreachable ? kUnreachable : kRefused)
+              code == ErrorCode::kConnectionFailed ? kUnreachable : kRefused)
         << InfoOf(code).name;
   }
 }
@@ -79,6 +77,40 @@ TEST(Fail, SaysWhenToTryAgainIfTheNodeDid) {
               HasSubstr("(not before 250 ms have passed)"));
   EXPECT_EQ(Json::parse(PrintFailure(MakeError(detail, "busy"), true).text)["retry_after_ms"],
             249.5);
+  detail.retry_after = std::chrono::milliseconds(29'357);
+  EXPECT_THAT(PrintFailure(MakeError(detail, "busy"), false).text,
+              HasSubstr("(not before 30 s have passed)"));
+}
+
+TEST(Fail, TellsHowAWriteThatMayBeDoneIsSentAgain) {
+  Context context;
+  context.request_id_text = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+  EXPECT_EQ(BeginWrite(context).request_id.ToString(), context.request_id_text);
+  for (auto code : {ErrorCode::kUndetermined, ErrorCode::kDeadlineExceeded}) {
+    testing::internal::CaptureStderr();
+    Fail(context, MakeError(DetailFor(code), "x"));
+    EXPECT_THAT(testing::internal::GetCapturedStderr(),
+                HasSubstr("--request-id 01ARZ3NDEKTSV4RRFFQ69G5FAV"));
+  }
+  testing::internal::CaptureStderr();
+  Fail(context, MakeError(DetailFor(ErrorCode::kNotFound), "x"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), Not(HasSubstr("--request-id")));
+}
+
+TEST(Fail, EveryWriteHasARequestIdOfItsOwn) {
+  Context context;
+  const RequestId first = BeginWrite(context).request_id;
+  EXPECT_FALSE(first.is_zero());
+  EXPECT_EQ(context.request_id, first);
+  EXPECT_NE(BeginWrite(context).request_id, first);
+}
+
+TEST(FailHere, AdvisesWhoRunsTheProgramNotWhoSendsARequest) {
+  Context context;
+  testing::internal::CaptureStderr();
+  FailHere(context, InvalidArgument("data-dir", "another cluster's"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("run the command again"));
+  EXPECT_EQ(context.exit_code, kRefused);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engram/base/error.h"
 #include "engram/cli/command.h"
 #include "engram/server/config.h"
 #include "engram/server/version.h"
@@ -50,6 +51,41 @@ int UnknownCommand(const CLI::App& app, const std::string& name) {
   return engram::cli::kWrongUsage;
 }
 
+// The command that `argv` begins with; null if it begins with none.
+const CLI::App* CommandOf(const CLI::App& app, int argc, char** argv) {
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (argc > 1 && command->get_name() == argv[1]) return command;
+  }
+  return nullptr;
+}
+
+// "; did you mean '--space'?" for the first option that the command does not have.
+std::string Suggestion(const CLI::App& command, int argc, char** argv) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  for (int i = 2; i < argc; ++i) {
+    std::string given(argv[i]);
+    given.resize(std::min(given.find('='), given.size()));
+    if (!given.starts_with("--") || given == "--") continue;
+    if (std::find(known.begin(), known.end(), given) != known.end()) continue;
+    std::string_view nearest = engram::server::NearestName(given, {known.begin(), known.end()});
+    return nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest);
+  }
+  return "";
+}
+
+int WrongUsage(Context& context, const CLI::App& app, const CLI::ParseError& error, int argc,
+               char** argv) {
+  // Whatever came before it, the caller wants JSON.
+  context.json = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
+  const CLI::App* command = CommandOf(app, argc, argv);
+  const std::string suggestion = command == nullptr ? "" : Suggestion(*command, argc, argv);
+  engram::cli::FailUsage(context, engram::InvalidArgument("", error.what() + suggestion));
+  return engram::cli::kWrongUsage;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -67,8 +103,11 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (argc > 1 && argv[1][0] != '-' && !IsCommand(app, argv[1]))
       return UnknownCommand(app, argv[1]);
-    // CLI11 has codes of its own; ours are few and documented.
-    return app.exit(error) == 0 ? engram::cli::kDone : engram::cli::kWrongUsage;
+    // Help and the version come as errors, too. CLI11 has codes of its own; ours are few and
+    // documented.
+    if (error.get_exit_code() != 0) return WrongUsage(context, app, error, argc, argv);
+    app.exit(error);
+    return engram::cli::kDone;
   }
   return context.exit_code;
 }

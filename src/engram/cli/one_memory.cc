@@ -88,7 +88,7 @@ void Forget(Context& context, const Named& named) {
   request.set_id(named.id);
   auto client = Connect(context);
   if (client == nullptr) return;
-  auto answer = client->Forget(request, ExplainOf(context));
+  auto answer = client->Forget(request, BeginWrite(context));
   if (!answer.ok()) return Fail(context, answer.status());
   if (!context.json) {
     fmt::print("forgot {} in {} (by {})\n", named.id, named.space, answer->served_by);
@@ -118,7 +118,7 @@ void Link(Context& context, const LinkOptions& options) {
   request.set_weight(options.weight);
   auto client = Connect(context);
   if (client == nullptr) return;
-  auto answer = client->Link(request, ExplainOf(context));
+  auto answer = client->Link(request, BeginWrite(context));
   if (!answer.ok()) return Fail(context, answer.status());
   const v1::LinkResponse& reply = answer->message;
   if (!context.json) {
@@ -158,8 +158,9 @@ void AddGet(CLI::App& app, Context& context) {
 }
 
 void AddForget(CLI::App& app, Context& context) {
-  AddNamed(app, context, "forget", "delete one memory", Forget)
-      ->footer("Example: engram forget --space notes tea");
+  CLI::App* command = AddNamed(app, context, "forget", "delete one memory", Forget);
+  AddRequestId(*command, context);
+  command->footer("Example: engram forget --space notes tea");
 }
 
 void AddLink(CLI::App& app, Context& context) {
@@ -172,6 +173,7 @@ void AddLink(CLI::App& app, Context& context) {
   command->add_option("--weight", options->weight, "above 0, up to 1")->capture_default_str();
   AddClientOptions(*command, context);
   AddExplain(*command, context);
+  AddRequestId(*command, context);
   command->footer("Example: engram link --space notes tea kettle --weight 0.5");
   command->callback([&context, options] { Link(context, *options); });
 }

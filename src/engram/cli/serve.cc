@@ -35,7 +35,7 @@ void Serve(Context& context, const ServeOptions& options) {
   auto config = MakeConfig(options);
   if (!config.ok()) return FailUsage(context, config.status());
   if (absl::Status status = server::ServeUntilSignal(*std::move(config)); !status.ok())
-    Fail(context, status);
+    FailHere(context, status);
 }
 
 }  // namespace

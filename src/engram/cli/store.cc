@@ -45,7 +45,7 @@ void StoreOne(Context& context, const StoreOptions& options, bool has_confidence
   if (!request.ok()) return FailUsage(context, request.status());
   auto client = Connect(context);
   if (client == nullptr) return;
-  auto answer = client->Store(*request, ExplainOf(context));
+  auto answer = client->Store(*request, BeginWrite(context));
   if (!answer.ok()) return Fail(context, answer.status());
   const v1::StoreResponse& stored = answer->message;
   if (!context.json) {
@@ -131,7 +131,9 @@ void AddStore(CLI::App& app, Context& context) {
   CLI::Option* from = AddFrom(*command, options->from);
   AddClientOptions(*command, context);
   AddExplain(*command, context);
+  AddRequestId(*command, context);
   of_one.push_back(command->get_option("--explain"));
+  of_one.push_back(command->get_option("--request-id"));
   for (CLI::Option* option : of_one) from->excludes(option);
   command->footer(kFooter);
   command->callback([&context, command, options] { Run(context, *command, *options); });

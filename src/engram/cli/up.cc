@@ -111,11 +111,11 @@ void Up(Context& context, const ClusterRequest& request, bool detach) {
     return FailUsage(context, InvalidArgument("dir", "--dir must not be empty"));
   }
   auto lock = StartLock::Take(request.dir);
-  if (!lock.ok()) return Fail(context, lock.status());
+  if (!lock.ok()) return FailHere(context, lock.status());
   auto spec = PrepareCluster(request);
   if (!spec.ok()) return FailUsage(context, spec.status());
   absl::Status status = Run(context, *spec, detach, *std::move(lock));
-  if (!status.ok()) Fail(context, status);
+  if (!status.ok()) FailHere(context, status);
 }
 
 std::vector<int> AllNodes(const ClusterSpec& spec) {
@@ -126,7 +126,7 @@ std::vector<int> AllNodes(const ClusterSpec& spec) {
 
 void Down(Context& context, const std::string& dir) {
   auto spec = ReadCluster(dir);
-  if (!spec.ok()) return Fail(context, spec.status());
+  if (!spec.ok()) return FailHere(context, spec.status());
   int stopped = StopNodes(*spec, AllNodes(*spec), Now() + kStopLimit);
   if (context.json) return PrintJson({{"stopped", stopped}});
   fmt::print("stopped {} of {} nodes; the data stays in {}\n", stopped, spec->nodes, dir);

@@ -19,7 +19,8 @@ namespace engram::client {
 namespace {
 
 constexpr std::string_view kService = "/engram.v1.MemoryService/";
-constexpr char kTlsDoubtPayload[] = "engram/tls-doubt";  // marks statuses of MayDisagreeOnTls()
+constexpr char kTlsDoubtPayload[] = "engram/tls-doubt";     // marks statuses of MayDisagreeOnTls()
+constexpr char kUnansweredPayload[] = "engram/unanswered";  // marks statuses of NobodyAnswered()
 
 TimePoint Now() { return std::chrono::steady_clock::now(); }
 
@@ -41,6 +42,47 @@ bool MaybeDone(const net::CallResult& result) {
 bool TryNextNode(const net::CallResult& result) {
   if (result.status.ok() || CodeOf(result.status) == ErrorCode::kDeadlineExceeded) return false;
   return result.delivery == net::Delivery::kNotSent || MaybeDone(result);
+}
+
+// What a call came to at the nodes that were asked, one after the other.
+struct Tries {
+  std::string told;             // by each of them
+  bool maybe_done = false;      // one of them may have carried the write out
+  bool not_understood = false;  // one of them did not speak HTTP/2
+
+  void Add(const std::string& node, const net::CallResult& result, Writes writes) {
+    maybe_done = maybe_done || (writes == Writes::kYes && MaybeDone(result));
+    not_understood = not_understood || net::WasNotUnderstood(result.status);
+    std::string message(result.status.message());
+    const bool named = message.find(node) != std::string::npos;
+    told += (told.empty() ? "" : "; ") + (named ? message : node + ": " + message);
+  }
+};
+
+absl::Status Unanswered(ErrorCode code, const std::string& message) {
+  absl::Status status = MakeError(code, message);
+  status.SetPayload(kUnansweredPayload, absl::Cord());
+  return status;
+}
+
+// How the call ended, in the light of all tries; `last` is the last one's result.
+absl::Status StatusAfter(const Tries& tries, const net::CallResult& last) {
+  const ErrorCode code = CodeOf(last.status);
+  // An error of the last node does not make undone what an earlier one may have done.
+  if (tries.maybe_done && code != ErrorCode::kUndetermined) {
+    return MakeError(ErrorCode::kUndetermined,
+                     "the write may have been carried out: " + tries.told);
+  }
+  if (last.delivery == net::Delivery::kNotSent) {
+    absl::Status status =
+        Unanswered(ErrorCode::kConnectionFailed, "no node could be reached: " + tries.told);
+    if (tries.not_understood) status.SetPayload(kTlsDoubtPayload, absl::Cord());
+    return status;
+  }
+  if (last.delivery == net::Delivery::kUndetermined && code == ErrorCode::kDeadlineExceeded) {
+    return Unanswered(code, "no node answered in time: " + tries.told);
+  }
+  return last.status;
 }
 
 // The route that a failed request was asked to explain, as AttemptsOf() finds it.
@@ -92,6 +134,16 @@ std::vector<v1::Attempt> AttemptsOf(const absl::Status& status) {
   return {trace.attempts().begin(), trace.attempts().end()};
 }
 
+RequestId NewRequestId() {
+  std::random_device device;
+  std::mt19937_64 random((uint64_t{device()} << 32) | device());
+  return RequestId::Make(WallNow(), random);
+}
+
+bool NobodyAnswered(const absl::Status& status) {
+  return status.GetPayload(kUnansweredPayload).has_value();
+}
+
 bool MayDisagreeOnTls(const absl::Status& status) {
   return status.GetPayload(kTlsDoubtPayload).has_value();
 }
@@ -105,31 +157,30 @@ struct Client::Impl {
 
   net::CallResult OneNode(size_t node, const net::CallOptions& call, Send send);
   net::CallResult AnyNode(const net::CallOptions& call, Writes writes, Send send);
-  net::CallOptions NewCall(Writes writes, Explain explain) const;
+  net::CallOptions NewCall(Writes writes, const Ask& ask) const;
 
   template <class Reply, class Request>
   absl::StatusOr<Answer<Reply>> Unary(const std::string& method, const Request& request,
-                                      Writes writes, Explain explain) {
+                                      Writes writes, const Ask& ask) {
     std::string body = request.SerializeAsString();
     return ToAnswer<Reply>(
-        AnyNode(NewCall(writes, explain), writes,
+        AnyNode(NewCall(writes, ask), writes,
                 [&](net::Channel& channel, net::CallOptions call, net::Channel::Done done) {
                   channel.Unary(method, std::move(call), body, std::move(done));
                 }));
   }
 };
 
-net::CallOptions Client::Impl::NewCall(Writes writes, Explain explain) const {
+net::CallOptions Client::Impl::NewCall(Writes writes, const Ask& ask) const {
   net::CallOptions call;
   call.deadline = Now() + options.timeout;
   if (writes == Writes::kYes) {
-    std::random_device device;
-    std::mt19937_64 random((uint64_t{device()} << 32) | device());
-    call.metadata.Add("engram-request-id", RequestId::Make(WallNow(), random).ToString());
+    const RequestId id = ask.request_id.is_zero() ? NewRequestId() : ask.request_id;
+    call.metadata.Add("engram-request-id", id.ToString());
   } else if (options.read_preference.has_value()) {
     call.metadata.Add("engram-read-preference", NameOf(*options.read_preference));
   }
-  if (explain == Explain::kYes) call.metadata.Add("engram-explain", "1");
+  if (ask.explain == Explain::kYes) call.metadata.Add("engram-explain", "1");
   return call;
 }
 
@@ -145,26 +196,14 @@ net::CallResult Client::Impl::OneNode(size_t node, const net::CallOptions& call,
 
 net::CallResult Client::Impl::AnyNode(const net::CallOptions& call, Writes writes, Send send) {
   net::CallResult result;
-  std::string tried;
-  bool maybe_done = false;
-  bool not_understood = false;
+  Tries tries;
   for (size_t node = 0; node < channels.size(); ++node) {
     result = OneNode(node, call, send);
     if (result.status.ok()) return result;
-    maybe_done = maybe_done || (writes == Writes::kYes && MaybeDone(result));
-    not_understood = not_understood || net::WasNotUnderstood(result.status);
-    tried += fmt::format("{}{}: {}", tried.empty() ? "" : "; ", options.nodes[node],
-                         std::string(result.status.message()));
+    tries.Add(options.nodes[node], result, writes);
     if (!TryNextNode(result)) break;
   }
-  // An error of the last node does not make undone what an earlier one may have done.
-  if (maybe_done && CodeOf(result.status) != ErrorCode::kUndetermined) {
-    result.status =
-        MakeError(ErrorCode::kUndetermined, "the write may have been carried out: " + tried);
-  } else if (result.delivery == net::Delivery::kNotSent) {
-    result.status = MakeError(ErrorCode::kConnectionFailed, "no node could be reached: " + tried);
-    if (not_understood) result.status.SetPayload(kTlsDoubtPayload, absl::Cord());
-  }
+  result.status = StatusAfter(tries, result);
   return result;
 }
 
@@ -177,7 +216,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   if (!channel_options.ok()) return channel_options.status();
   for (const std::string& node : options.nodes) {
     auto endpoint = net::internal::ParseEndpoint(node);
-    if (!endpoint.ok()) return endpoint.status();
+    if (!endpoint.ok()) return InvalidArgument("node", std::string(endpoint.status().message()));
     impl->channels.push_back(net::Channel::Create(impl->loop, node, *channel_options));
   }
   impl->options = std::move(options);
@@ -198,63 +237,61 @@ Client::~Client() {
 }
 
 absl::StatusOr<Answer<v1::StoreResponse>> Client::Store(const v1::StoreRequest& request,
-                                                        Explain explain) {
+                                                        const Ask& ask) {
   return impl_->Unary<v1::StoreResponse>(fmt::format("{}Store", kService), request, Writes::kYes,
-                                         explain);
+                                         ask);
 }
 
 absl::StatusOr<Answer<v1::RecallResponse>> Client::Recall(const v1::RecallRequest& request,
-                                                          Explain explain) {
+                                                          const Ask& ask) {
   return impl_->Unary<v1::RecallResponse>(fmt::format("{}Recall", kService), request, Writes::kNo,
-                                          explain);
+                                          ask);
 }
 
 absl::StatusOr<Answer<v1::RecallResponse>> Client::RecallMany(const v1::RecallManyRequest& request,
-                                                              Explain explain) {
+                                                              const Ask& ask) {
   return impl_->Unary<v1::RecallResponse>(fmt::format("{}RecallMany", kService), request,
-                                          Writes::kNo, explain);
+                                          Writes::kNo, ask);
 }
 
-absl::StatusOr<Answer<v1::GetResponse>> Client::Get(const v1::GetRequest& request,
-                                                    Explain explain) {
-  return impl_->Unary<v1::GetResponse>(fmt::format("{}Get", kService), request, Writes::kNo,
-                                       explain);
+absl::StatusOr<Answer<v1::GetResponse>> Client::Get(const v1::GetRequest& request, const Ask& ask) {
+  return impl_->Unary<v1::GetResponse>(fmt::format("{}Get", kService), request, Writes::kNo, ask);
 }
 
 absl::StatusOr<Answer<v1::ForgetResponse>> Client::Forget(const v1::ForgetRequest& request,
-                                                          Explain explain) {
+                                                          const Ask& ask) {
   return impl_->Unary<v1::ForgetResponse>(fmt::format("{}Forget", kService), request, Writes::kYes,
-                                          explain);
+                                          ask);
 }
 
 absl::StatusOr<Answer<v1::LinkResponse>> Client::Link(const v1::LinkRequest& request,
-                                                      Explain explain) {
+                                                      const Ask& ask) {
   return impl_->Unary<v1::LinkResponse>(fmt::format("{}Link", kService), request, Writes::kYes,
-                                        explain);
+                                        ask);
 }
 
 absl::StatusOr<Answer<v1::ListSpacesResponse>> Client::ListSpaces(
     const v1::ListSpacesRequest& request) {
   return impl_->Unary<v1::ListSpacesResponse>("/engram.v1.SpacesService/ListSpaces", request,
-                                              Writes::kNo, Explain::kNo);
+                                              Writes::kNo, {});
 }
 
 absl::StatusOr<Answer<v1::ListNodesResponse>> Client::ListNodes(
     const v1::ListNodesRequest& request) {
   return impl_->Unary<v1::ListNodesResponse>("/engram.v1.ClusterService/ListNodes", request,
-                                             Writes::kNo, Explain::kNo);
+                                             Writes::kNo, {});
 }
 
 absl::StatusOr<Answer<v1::GetStatusResponse>> Client::GetStatus(
     const v1::GetStatusRequest& request) {
   return impl_->Unary<v1::GetStatusResponse>("/engram.v1.ClusterService/GetStatus", request,
-                                             Writes::kNo, Explain::kNo);
+                                             Writes::kNo, {});
 }
 
 absl::StatusOr<Answer<v1::ResolveRouteResponse>> Client::ResolveRoute(
     const v1::ResolveRouteRequest& request) {
   return impl_->Unary<v1::ResolveRouteResponse>("/engram.v1.ClusterService/ResolveRoute", request,
-                                                Writes::kNo, Explain::kNo);
+                                                Writes::kNo, {});
 }
 
 absl::StatusOr<Answer<v1::StoreStreamResponse>> Client::StoreAll(

@@ -66,7 +66,25 @@ std::vector<v1::Attempt> AttemptsOf(const absl::Status& status);
 // way round, or one refuses the other's certificate. Of statuses of ConnectionFailed.
 bool MayDisagreeOnTls(const absl::Status& status);
 
+// Nobody answered: no node was reached, or none that was said anything in time. Such errors are
+// made by the client, others by a node.
+bool NobodyAnswered(const absl::Status& status);
+
 enum class Explain : uint8_t { kNo, kYes };
+
+// A new one, from the clock and the system's random numbers.
+RequestId NewRequestId();
+
+// How to ask, beside what.
+struct Ask {
+  Ask() = default;
+  Ask(Explain e) : explain(e) {}  // NOLINT(google-explicit-constructor): most say no more
+
+  Explain explain = Explain::kNo;  // whether the answer shall tell its route
+  // Of a write: under which it has its one effect. Zero: a new one. To send a write again whose end
+  // is not known, give it the id that it had.
+  RequestId request_id = {};
+};
 
 class Client {
  public:
@@ -75,20 +93,18 @@ class Client {
   static absl::StatusOr<std::unique_ptr<Client>> Create(ClientOptions options);
   ~Client();
 
-  // `explain` asks for the route of the request.
   absl::StatusOr<Answer<v1::StoreResponse>> Store(const v1::StoreRequest& request,
-                                                  Explain explain = Explain::kNo);
+                                                  const Ask& ask = {});
   absl::StatusOr<Answer<v1::RecallResponse>> Recall(const v1::RecallRequest& request,
-                                                    Explain explain = Explain::kNo);
+                                                    const Ask& ask = {});
   // Over several spaces; the answer's coverage names those that are missing in it.
   absl::StatusOr<Answer<v1::RecallResponse>> RecallMany(const v1::RecallManyRequest& request,
-                                                        Explain explain = Explain::kNo);
-  absl::StatusOr<Answer<v1::GetResponse>> Get(const v1::GetRequest& request,
-                                              Explain explain = Explain::kNo);
+                                                        const Ask& ask = {});
+  absl::StatusOr<Answer<v1::GetResponse>> Get(const v1::GetRequest& request, const Ask& ask = {});
   absl::StatusOr<Answer<v1::ForgetResponse>> Forget(const v1::ForgetRequest& request,
-                                                    Explain explain = Explain::kNo);
+                                                    const Ask& ask = {});
   absl::StatusOr<Answer<v1::LinkResponse>> Link(const v1::LinkRequest& request,
-                                                Explain explain = Explain::kNo);
+                                                const Ask& ask = {});
 
   // Stores all, in one stream; later requests of one id win. Lines in the answer count from 1 in
   // `requests`. Some hundred at a time is good: the whole batch is sent again if a node fails in

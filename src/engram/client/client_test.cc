@@ -14,7 +14,8 @@
 namespace engram::client {
 namespace {
 
-// A node that does with each store what the test wants; remembers the request ids it saw.
+// A node that does with each store and get what the test wants; remembers the request ids of
+// stores.
 class FakeNode {
  public:
   using Handler = std::function<void(FakeNode&, net::ServerCall)>;
@@ -29,6 +30,9 @@ class FakeNode {
           }
           handler_(*this, std::move(call));
         });
+    server_.AddUnary(
+        "/engram.v1.MemoryService/Get",
+        [this](net::ServerCall call, const std::string&) { handler_(*this, std::move(call)); });
     loops_.Start();
     EXPECT_TRUE(server_.Start().ok());
   }
@@ -107,6 +111,32 @@ TEST(Client, TheNextNodeGetsTheSameRequestId) {
   EXPECT_EQ(first.request_ids(), second.request_ids());
 }
 
+TEST(Client, ASilentNodeIsToldApartFromOneThatReportsALateOne) {
+  std::vector<net::ServerCall> kept;
+  FakeNode silent([&kept](FakeNode&, net::ServerCall call) { kept.push_back(std::move(call)); });
+  FakeNode reporting([](FakeNode&, net::ServerCall call) {
+    call.Reply(MakeError(ErrorCode::kDeadlineExceeded, "node-2 is late"));
+  });
+  ClientOptions options;
+  options.nodes = {silent.address()};
+  options.timeout = std::chrono::milliseconds(50);
+  absl::Status status = (*Client::Create(options))->Get({}).status();
+  EXPECT_EQ(CodeOf(status), ErrorCode::kDeadlineExceeded) << status;
+  EXPECT_TRUE(NobodyAnswered(status));
+  EXPECT_NE(status.message().find(silent.address()), std::string::npos) << status;
+  status = Connect({reporting.address()})->Store({}).status();
+  EXPECT_EQ(CodeOf(status), ErrorCode::kDeadlineExceeded) << status;
+  EXPECT_FALSE(NobodyAnswered(status));
+}
+
+TEST(Client, AWriteIsSentUnderTheGivenRequestId) {
+  FakeNode node([](FakeNode&, net::ServerCall call) { call.Reply(std::string()); });
+  Ask ask;
+  ask.request_id = NewRequestId();
+  ASSERT_TRUE(Connect({node.address()})->Store({}, ask).ok());
+  EXPECT_EQ(node.request_ids(), std::vector{ask.request_id.ToString()});
+}
+
 TEST(Client, AnErrorOfTheNodeItselfIsFinal) {
   FakeNode first(
       [](FakeNode&, net::ServerCall call) { call.Reply(InvalidArgument("space", "bad")); });
@@ -174,7 +204,8 @@ TEST_F(ClientTlsTest, FilesThatCannotBeUsedAreNamed) {
 
 TEST(Client, NobodyReachedIsConnectionFailed) {
   EXPECT_EQ(CodeOf(Connect({kNobody, kNobody})->Store({}).status()), ErrorCode::kConnectionFailed);
-  EXPECT_FALSE(Client::Create({.nodes = {"localhost"}}).ok());
+  EXPECT_TRUE(NobodyAnswered(Connect({kNobody})->Store({}).status()));
+  EXPECT_EQ(CodeOf(Client::Create({.nodes = {"localhost"}}).status()), ErrorCode::kInvalidArgument);
 }
 
 }  // namespace
