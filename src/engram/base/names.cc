@@ -15,6 +15,11 @@ bool IsLowerDigitPunct(char c) {
 
 bool IsIdChar(char c) { return IsLowerDigitPunct(c) || (c >= 'A' && c <= 'Z') || c == ':'; }
 
+std::string Quoted(char c) {
+  if (c > ' ' && c < 0x7f) return fmt::format("'{}'", c);
+  return c == ' ' ? "a space" : fmt::format("the byte 0x{:02x}", static_cast<unsigned char>(c));
+}
+
 absl::Status Check(std::string_view field, std::string_view name, size_t bytes_max,
                    std::string_view alphabet, bool (*allowed)(char)) {
   if (name.empty()) return InvalidArgument(field, fmt::format("{} must not be empty", field));
@@ -24,9 +29,8 @@ absl::Status Check(std::string_view field, std::string_view name, size_t bytes_m
   }
   auto bad = std::find_if_not(name.begin(), name.end(), allowed);
   if (bad == name.end()) return absl::OkStatus();
-  return InvalidArgument(
-      field, fmt::format("{} may hold only {}, not the byte 0x{:02x} at {}", field, alphabet,
-                         static_cast<unsigned char>(*bad), bad - name.begin()));
+  return InvalidArgument(field, fmt::format("{} may hold only {}, not {} at {}", field, alphabet,
+                                            Quoted(*bad), bad - name.begin()));
 }
 
 }  // namespace

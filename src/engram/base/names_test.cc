@@ -20,6 +20,15 @@ TEST(Names, SpacesFollowTheirAlphabet) {
   }
 }
 
+TEST(Names, WhatIsWrongIsShownAsItIsTyped) {
+  auto error_of = [](const std::string& name) {
+    return std::string(CheckSpaceName("space", name).message());
+  };
+  EXPECT_EQ(error_of("Bad"), "space may hold only [a-z0-9._-], not 'B' at 0");
+  EXPECT_EQ(error_of("a b"), "space may hold only [a-z0-9._-], not a space at 1");
+  EXPECT_EQ(error_of("a\n"), "space may hold only [a-z0-9._-], not the byte 0x0a at 1");
+}
+
 TEST(Names, TooLongNamesTheLimit) {
   EXPECT_EQ(CheckSpaceName("space", std::string(129, 'a')).message(),
             "space has 129 bytes, the limit is 128");
