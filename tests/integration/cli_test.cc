@@ -332,7 +332,7 @@ TEST_F(Cli, SaysThatThereAreNoSuchSpaces) {
   EXPECT_THAT(shared_cluster->Cli(0, {"spaces", "--prefix", "no-such"}).err,
               HasSubstr("no space begins with 'no-such'"));
   EXPECT_THAT(shared_cluster->Cli(0, {"route", "no-such-space"}).out,
-              HasSubstr("node-1 knows no such space"));
+              HasSubstr("node-1 has not heard of the space"));
   EXPECT_EQ(shared_cluster->Cli(0, {"recall", "--spaces", ",", "tea"}).exit_code, 2);
 }
 

@@ -157,8 +157,9 @@ Json AddressJson(const v1::NodeAddress& node) {
 
 void PrintRouteOf(const v1::ResolveRouteResponse& reply, const std::string& asked) {
   if (reply.source() == "ring") {
-    return fmt::print("{} -> {} ({}), where it would begin; {} knows no such space\n",
-                      reply.space(), reply.primary().id(), reply.primary().address(), asked);
+    return fmt::print(
+        "{} -> {} ({}), by ring: {} has not heard of the space and asks there first\n",
+        reply.space(), reply.primary().id(), reply.primary().address(), asked);
   }
   fmt::print("{} -> {} ({}), by {}; a recall through {} goes: {}\n", reply.space(),
              reply.primary().id(), reply.primary().address(), reply.source(), asked,

@@ -46,7 +46,12 @@ std::string NextStep(const Context& context, const absl::Status& status) {
         context.request_id.ToString());
   }
   if (client::MayDisagreeOnTls(status)) return std::string(NextStepOnTls(context));
-  if (!client::NobodyAnswered(status)) return std::string(InfoOf(code).next);
+  if (!client::NobodyAnswered(status)) {
+    // A read: what the table says of writes would only confuse.
+    if (code != ErrorCode::kDeadlineExceeded) return std::string(InfoOf(code).next);
+    return "See with `engram status` which node does not answer, or allow more time with --timeout "
+           "SECONDS.";
+  }
   if (code == ErrorCode::kDeadlineExceeded) {
     return "The node may hang, or need more than --timeout SECONDS; --node HOST:PORT names "
            "another.";
@@ -207,7 +212,8 @@ void FailHere(Context& context, const absl::Status& status) {
         "start the node again.";
   }
   if (CodeOf(status) == ErrorCode::kConnectionFailed) {
-    next = "Mend what the log says, and run the command again.";
+    next =
+        "Mend what the log says and run the command again; `up --base-port` chooses other ports.";
   }
   PrintError(context, status, next);
   context.exit_code = ExitCodeOf(status);

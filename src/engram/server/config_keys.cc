@@ -369,7 +369,8 @@ std::vector<ConfigKey> RoutingKeys() {
        [](Config& c, Text v) { return SetSwitch("hedged-reads", v, c.hedged_reads); },
        ShowSwitch<&Config::hedged_reads>},
       {"retry-budget",
-       "repeat tries and hedges at a node, in percent of the requests that chose it",
+       "repeat tries and hedges at a node, in percent of the requests that chose it; one a second "
+       "in any case",
        [](Config& c, Text v) { return SetInt("retry-budget", 0, 100, v, c.retry_budget); },
        ShowInt<&Config::retry_budget>},
       {"breaker-failures", "failures in a row after which a node is left alone",
