@@ -25,6 +25,14 @@ add_library(engram_stemmer INTERFACE)
 target_link_libraries(engram_stemmer INTERFACE ${STEMMER_LIBRARY})
 target_include_directories(engram_stemmer SYSTEM INTERFACE ${STEMMER_INCLUDE})
 
+# What the node allocates with. A sanitizer needs its own allocator.
+add_library(engram_allocator INTERFACE)
+if(NOT ENGRAM_SANITIZE)
+  pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
+  # Nothing names it, so a linker that drops what is not named would.
+  target_link_libraries(engram_allocator INTERFACE -Wl,--push-state,--no-as-needed PkgConfig::JEMALLOC -Wl,--pop-state)
+endif()
+
 # Boost.Asio is used header-only, without its deprecated names.
 add_library(engram_asio INTERFACE)
 target_link_libraries(engram_asio INTERFACE Boost::headers Threads::Threads)

@@ -7,7 +7,7 @@ PACKAGES_BUILD=(
   g++ cmake ninja-build make ccache pkg-config
   libnghttp2-dev libssl-dev zlib1g-dev libprotobuf-dev protobuf-compiler librocksdb-dev libabsl-dev libboost-dev libhnswlib-dev
   libicu-dev libstemmer-dev libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libxxhash-dev nlohmann-json3-dev grpc-proto
-  prometheus-cpp-dev
+  prometheus-cpp-dev libjemalloc-dev
 )
 PACKAGES_DEMO=(wordnet-base python3)
 PACKAGES_TESTS=(

@@ -23,7 +23,7 @@ OTHER = "the C++ library, Abseil, Asio, system calls' stubs"
 GROUPS = [
     ("HTTP/2 and header compression (libnghttp2)", r"^libnghttp2"),
     ("allocating and freeing", r"^\S+ (_int_malloc|_int_free|_int_realloc|malloc|free|calloc|realloc|unlink_chunk|"
-                               r"operator (new|delete)|sysmalloc|arena_get|tcache)"),
+                               r"operator (new|delete)|sysmalloc|arena_get|tcache)|^libjemalloc"),
     ("moving and comparing bytes", r"^\S+ '?_*(mem(cpy|move|set|cmp|chr)|str(len|cmp|ncmp|chr))"),
     ("routing and what it tells (`server/`, `routing/`)", r"engram::(server|routing|placement|base)::|NodeId|SpaceName"),
     ("gRPC on top of it (`net/`)", r"engram::|^our_pass_through|nghttp2_nv"),
@@ -66,30 +66,42 @@ def group_of(function):
 
 
 def count(comparison, contender):
-    """Group -> instructions of the forwarder per request."""
+    """(of the forwarder, of the owner behind it), each: group -> instructions per request."""
     def send(requests):
         call(LOAD, Target(contender.front.address, comparison.body, comparison.framed_body, None), requests, None,
              comparison.setting.directory, comparison.setting.programs)
 
-    pid = contender.front.process.pid
+    pids = [contender.front.process.pid, contender.owner.process.pid]
     send(WARM_UP_REQUESTS)
-    run("callgrind_control", "-z", str(pid))
+    for pid in pids:
+        run("callgrind_control", "-z", str(pid))
     send(REQUESTS)
+    return [by_group(take_dump(comparison.setting.directory, pid)) for pid in pids]
+
+
+def take_dump(directory, pid):
     run("callgrind_control", "-d", str(pid))
-    dumps = list(comparison.setting.directory.glob(f"callgrind.{pid}.*"))
+    dumps = list(directory.glob(f"callgrind.{pid}.*"))
     if len(dumps) != 1:
-        raise BenchError(f"callgrind wrote {len(dumps)} dumps of {contender.label}, not one")
+        raise BenchError(f"callgrind wrote {len(dumps)} dumps of process {pid}, not one")
+    instructions = own_instructions(dumps[0])
+    dumps[0].unlink()
+    return instructions
+
+
+def by_group(instructions_of):
     groups = {}
-    for function, instructions in own_instructions(dumps[0]).items():
+    for function, instructions in instructions_of.items():
         groups[group_of(function)] = groups.get(group_of(function), 0) + instructions / REQUESTS
     return groups
 
 
-def print_table(columns):
-    print(f"\n### Instructions of the forwarder for a get, {LOAD}, without the kernel's\n| what | {' | '.join(columns)} |")
+def print_table(whose, columns):
+    print(f"\n### Instructions of {whose} for a get, {LOAD}, without the kernel's\n| what | {' | '.join(columns)} |")
     print("| --- |" + " --- |" * len(columns))
     for name in [name for name, _ in GROUPS] + [OTHER]:
-        print(f"| {name} | {' | '.join(f'{groups.get(name, 0):,.0f}' for groups in columns.values())} |")
+        if any(name in groups for groups in columns.values()):
+            print(f"| {name} | {' | '.join(f'{groups.get(name, 0):,.0f}' for groups in columns.values())} |")
     print(f"| all | {' | '.join(f'{sum(groups.values()):,.0f}' for groups in columns.values())} |")
 
 
@@ -97,5 +109,7 @@ def print_instructions(programs, body_bytes):
     with tempfile.TemporaryDirectory(prefix="engram-bench-") as directory, Processes() as processes:
         setting = Setting(body_bytes, False, 1, pathlib.Path(directory), programs)
         comparison = CountedComparison(setting, processes, CONTENDERS)
-        print_table({contender.label: count(comparison, contender) for contender in comparison.contenders
-                     if contender.way == "one hop"})
+        counted = {contender.label: count(comparison, contender) for contender in comparison.contenders
+                   if contender.way == "one hop"}
+    for i, whose in enumerate(("the forwarder", "the owner behind it")):
+        print_table(whose, {label: groups[i] for label, groups in counted.items()})
