@@ -110,6 +110,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
     // time.
     virtual void Read(absl::AnyInvocable<void(std::optional<std::string>)> done) = 0;
     virtual void Cancel() = 0;
+    // True when no connection carries it, or its connection takes no more calls: a stream that
+    // could go on for ever is better opened anew.
+    virtual bool leaving() const = 0;
   };
   // `ended` is called exactly once, with the status and trailers (message empty), as the last
   // call-back of the stream but that of a Read after it. If the peer ended the call, that is after

@@ -41,6 +41,8 @@ class ClientConnection final : public H2Connection {
   void Disown() { owner_ = nullptr; }
 
   bool ready() const { return ready_; }
+  // No new calls; those in flight go on.
+  bool retired() const { return retired_; }
 
  protected:
   void OnFrame(const nghttp2_frame& frame) override;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engram/net/client_call.h"
+#include "engram/net/client_connection.h"
 
 namespace engram::net::internal {
 
@@ -30,6 +31,10 @@ class ClientStream final : public Channel::Stream {
     call_->ReadMessage(std::move(done));
   }
   void Cancel() override { call_->Cancel(); }
+  bool leaving() const override {
+    const auto* connection = static_cast<const ClientConnection*>(call_->connection());
+    return connection == nullptr || connection->retired();
+  }
 
  private:
   const std::shared_ptr<ClientCall> call_;

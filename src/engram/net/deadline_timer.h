@@ -13,7 +13,7 @@
 
 #include "engram/net/event_loop.h"
 
-namespace engram::net::internal {
+namespace engram::net {
 
 class DeadlineTimer {
  public:
@@ -44,4 +44,4 @@ class DeadlineTimer {
   std::optional<EventLoop::Timer> timer_;  // made when the first call has a deadline
 };
 
-}  // namespace engram::net::internal
+}  // namespace engram::net

@@ -80,12 +80,6 @@ void AppendVarint(int field, uint64_t value, std::string& out) {
   AppendVarint(value, out);
 }
 
-void AppendBytes(int field, std::string_view bytes, std::string& out) {
-  AppendVarint(WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED), out);
-  AppendVarint(bytes.size(), out);
-  out.append(bytes);
-}
-
 // A request of plain fields, as Get's, is spared the list of those that are set.
 bool MayHoldMessages(const google::protobuf::Descriptor& type) {
   for (int i = 0; i < type.field_count(); ++i) {
@@ -269,14 +263,20 @@ std::string EncodeVersion(const Version& version) {
     AppendVarint(v1::Epoch::kCounterFieldNumber, version.epoch.counter, epoch);
   }
   if (!version.epoch.primary.empty()) {
-    AppendBytes(v1::Epoch::kPrimaryFieldNumber, version.epoch.primary.view(), epoch);
+    AppendField(v1::Epoch::kPrimaryFieldNumber, version.epoch.primary.view(), epoch);
   }
   std::string bytes;
-  AppendBytes(v1::Version::kEpochFieldNumber, epoch, bytes);
+  AppendField(v1::Version::kEpochFieldNumber, epoch, bytes);
   if (version.sequence != 0) {
     AppendVarint(v1::Version::kSequenceFieldNumber, version.sequence, bytes);
   }
   return bytes;
+}
+
+void AppendField(int field, std::string_view bytes, std::string& message) {
+  AppendVarint(WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED), message);
+  AppendVarint(bytes.size(), message);
+  message.append(bytes);
 }
 
 Version FromProto(const v1::Version& proto) {
@@ -290,6 +290,12 @@ v1::Assignment ToProto(const placement::Assignment& assignment) {
   for (const NodeId& replica : assignment.replicas) proto.add_replicas(replica.value());
   *proto.mutable_version() = ToProto(assignment.version);
   return proto;
+}
+
+std::optional<placement::Assignment> DecodeAssignment(std::string_view bytes) {
+  v1::Assignment proto;
+  if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
+  return FromProto(proto);
 }
 
 placement::Assignment FromProto(const v1::Assignment& proto) {

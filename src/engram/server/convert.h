@@ -51,8 +51,14 @@ v1::Version ToProto(const Version& version);
 Version FromProto(const v1::Version& version);
 // The bytes of ToProto(version), which every forwarded call carries, without the message.
 std::string EncodeVersion(const Version& version);
+// Appends a field of bytes to a serialized message, which spares copying them into the message.
+// kFieldOverhead: what that takes at most beyond the bytes.
+inline constexpr size_t kFieldOverhead = 16;
+void AppendField(int field, std::string_view bytes, std::string& message);
 v1::Assignment ToProto(const placement::Assignment& assignment);
 placement::Assignment FromProto(const v1::Assignment& assignment);
+// Nothing if the bytes are not a v1::Assignment.
+std::optional<placement::Assignment> DecodeAssignment(std::string_view bytes);
 // A WrongNode error's assignment, inside the status (net/grpc_status.h carries it over the wire).
 void AttachAssignment(const placement::Assignment& assignment, absl::Status& status);
 std::optional<placement::Assignment> AttachedAssignment(const absl::Status& status);

@@ -19,6 +19,7 @@
 #include "engram/server/node_metrics.h"
 #include "engram/server/node_tls.h"
 #include "engram/server/peer_service.h"
+#include "engram/server/peer_stream_service.h"
 #include "engram/server/public_services.h"
 #include "engram/server/reflection_service.h"
 #include "engram/server/scatter_call.h"
@@ -123,6 +124,7 @@ struct Node::Parts {
         workers(config.workers, kRecallQueueMax),
         admission(config, loops),
         local(context.self, *engine, context.held, context.table, workers, admission),
+        peer_streams(context, local),
         scatter(context, *engine, workers),
         router(context, local),
         metrics(context, admission, WallNow()),
@@ -137,6 +139,7 @@ struct Node::Parts {
   WorkerPool workers;
   Admission admission;
   LocalService local;
+  PeerStreamService peer_streams;
   ScatterService scatter;
   Router router;
   HealthService health;
@@ -161,6 +164,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
   p.local.PublishHeldSpaces();
   AddMemoryService(p.server, p.context, p.router);
   AddPeerService(p.server, p.context, p.local);
+  p.peer_streams.AddTo(p.server);
   AddRecallMany(p.server, p.context, p.scatter);
   p.scatter.AddTo(p.server);
   AddReflectionService(p.server, kPublicServices);
@@ -185,6 +189,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
 
 Node::~Node() {
   parts_->health.StopServing();
+  parts_->peer_streams.Leave();
   parts_->server.Drain(Now() + parts_->config.drain);
   parts_->http.reset();  // asks the pool
   parts_->pool.Close();

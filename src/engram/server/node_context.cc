@@ -4,6 +4,7 @@
 
 #include "absl/base/macros.h"
 #include "engram/server/look_ups.h"
+#include "engram/server/peer_calls.h"
 
 namespace engram::server {
 namespace {
@@ -51,6 +52,7 @@ NodeContext::NodeContext(const NodeConfig& c, net::EventLoopGroup& l, net::Conne
   for (size_t i = 0; i < l.size(); ++i) {
     states_.push_back(std::make_unique<LoopState>(l.at(i), i, seed + i, logged_breakers));
     states_.back()->look_ups = std::make_unique<LookUps>(*this, *states_.back());
+    states_.back()->peer_calls = std::make_unique<PeerCalls>(*this, *states_.back());
   }
 }
 

@@ -24,6 +24,7 @@
 namespace engram::server {
 
 class LookUps;
+class PeerCalls;
 struct NodeContext;
 
 // Belongs to one loop; touched only on it.
@@ -35,11 +36,11 @@ struct LoopState {
   net::EventLoop* const loop;
   const size_t index;
   std::mt19937_64 random;
-  SpaceId forwarded;  // the space of the last request that was passed on
   RoutingLog log;
   LiveCalls live_calls;
   SlowCalls slow_calls;
   std::unique_ptr<LookUps> look_ups;
+  std::unique_ptr<PeerCalls> peer_calls;
 };
 
 struct NodeContext {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string_view>
 
 #include "engram/routing/decision.h"
@@ -26,6 +27,7 @@ inline constexpr std::array<OperationMethods, 5> kOperations = {{
     {routing::Operation::kGet, "/engram.v1.MemoryService/Get", "/engram.peer.v1.PeerService/Get"},
 }};
 
+inline constexpr std::string_view kPassOnMethod = "/engram.peer.v1.PeerService/PassOn";
 inline constexpr std::string_view kHoldsMethod = "/engram.peer.v1.PeerService/Holds";
 
 constexpr std::string_view PeerMethod(routing::Operation op) {
@@ -37,5 +39,12 @@ static_assert([] {
   }
   return true;
 }());
+
+// As engram.peer.v1.Operation numbers them; nothing for a number that is none.
+constexpr int ToProto(routing::Operation op) { return static_cast<int>(op) + 1; }
+constexpr std::optional<routing::Operation> FromProto(int operation) {
+  if (operation < 1 || operation > static_cast<int>(kOperations.size())) return std::nullopt;
+  return kOperations[static_cast<size_t>(operation) - 1].op;
+}
 
 }  // namespace engram::server

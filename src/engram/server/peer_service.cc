@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <memory>
-#include <optional>
+#include <string>
 #include <utility>
 
 #include "engram/peer/v1/peer.pb.h"
@@ -12,6 +11,7 @@
 #include "engram/server/metadata_names.h"
 #include "engram/server/operations.h"
 #include "engram/server/ownership.h"
+#include "engram/server/peer_request.h"
 #include "engram/server/request_metadata.h"
 
 namespace engram::server {
@@ -19,67 +19,42 @@ namespace {
 
 using net::ServerCall;
 
-// The only preference that matters here: a replica must not answer for the primary.
-routing::ReadPolicy PolicyOf(const ServerCall& call) {
-  auto name = call.metadata().Find(kMdReadPreference);
-  if (name != NameOf(routing::ReadPreference::kPrimary)) return {};
-  return {routing::ReadPreference::kPrimary, false};
+absl::StatusOr<PeerRequest> ToPeerRequest(routing::Operation op, const NodeContext& context,
+                                          const ServerCall& call, std::string body) {
+  if (absl::Status status = CheckCluster(context, call); !status.ok()) return status;
+  const net::Metadata& metadata = call.metadata();
+  auto identity = IdentityFrom(metadata, routing::IsWrite(op));
+  if (!identity.ok()) return identity.status();
+  return PeerRequest{
+      op,
+      SpaceId(metadata.Find(kMdSpace).value_or("")),
+      PeerPolicy(metadata.Find(kMdReadPreference) == NameOf(routing::ReadPreference::kPrimary)),
+      *identity,
+      metadata.Find(kMdCreate).has_value(),
+      std::string(metadata.Find(kMdRouteVersion).value_or("")),
+      call.deadline(),
+      std::move(body)};
 }
 
-// Whether the sender chose this node by an older version of the assignment. Nearly always it is the
-// same one, which takes no parsing to see.
-bool RoutedByOlder(const ServerCall& call, const Version& known) {
-  auto bytes = call.metadata().Find(kMdRouteVersion);
-  if (bytes == EncodeVersion(known)) return false;
-  v1::Version proto;
-  if (!bytes.has_value() || !proto.ParseFromArray(bytes->data(), static_cast<int>(bytes->size())))
-    return known > Version{};
-  return known > FromProto(proto);
-}
-
-void Reply(NodeContext& context, ServerCall& call, absl::StatusOr<std::string> reply) {
-  context.metrics.RecordPeer(context.StateOf(call.loop()).index, CodeOf(reply.status()));
-  call.Reply(std::move(reply));
-}
-
-void Answer(NodeContext& context, const SpaceId& space, ServerCall& call,
-            absl::StatusOr<std::string> reply) {
+void Reply(ServerCall& call, NodeContext& context, PeerAnswer answer) {
   call.AddTrailer(kMdServedBy, context.self.view(), net::Recurrence::kRepeated);
-  if (context.reachability.Load().partitioned) call.AddTrailer(kMdDegraded, "1");
-  const routing::Knowledge knowledge = context.KnowledgeOf(space.view());
-  const routing::Route* newest = Authority(knowledge, context.view());
-  if (newest != nullptr && RoutedByOlder(call, context.nodes.ToVersion(newest->version))) {
-    call.AddTrailer(kMdAssignment,
-                    ToProto(ToAssignment(space, *newest, context.nodes)).SerializeAsString());
-  }
-  Reply(context, call, std::move(reply));
+  if (answer.degraded) call.AddTrailer(kMdDegraded, "1");
+  if (!answer.assignment.empty()) call.AddTrailer(kMdAssignment, answer.assignment);
+  call.Reply(std::move(answer.message));
 }
 
-// Ownership comes before everything that may refuse for lack of time or room: a busy node that does
-// not own the space still says who does (SPEC R4).
 void Handle(routing::Operation op, NodeContext& context, LocalService& local, ServerCall call,
             std::string body) {
-  if (absl::Status status = CheckCluster(context, call); !status.ok())
-    return Reply(context, call, status);
-  SpaceId space(call.metadata().Find(kMdSpace).value_or(""));
-  auto identity = IdentityFrom(call.metadata(), routing::IsWrite(op));
-  if (!identity.ok()) return Reply(context, call, identity.status());
-  const bool create = call.metadata().Find(kMdCreate).has_value();
-  if (absl::Status status = RefusalOf(context, op, PolicyOf(call), space, create); !status.ok()) {
-    return Reply(context, call, status);
+  LoopState& loop = context.StateOf(call.loop());
+  auto request = ToPeerRequest(op, context, call, std::move(body));
+  if (!request.ok()) {
+    context.metrics.RecordPeer(loop.index, CodeOf(request.status()));
+    return call.Reply(request.status());
   }
-  LocalRequest request{op,
-                       space,
-                       std::move(body),
-                       *identity,
-                       memory::CreateSpace::kYes,
-                       call.deadline(),
-                       context.reachability.Load().ConfidenceFactor()};
-  net::EventLoop& loop = call.loop();
-  local.Serve(loop, std::move(request),
-              [&context, space, call = std::move(call)](absl::StatusOr<std::string> reply) mutable {
-                Answer(context, space, call, std::move(reply));
-              });
+  ServePeer(context, local, loop, *std::move(request),
+            [&context, call = std::move(call)](PeerAnswer answer) mutable {
+              Reply(call, context, std::move(answer));
+            });
 }
 
 void HandleHolds(const NodeContext& context, ServerCall call, const std::string& body) {

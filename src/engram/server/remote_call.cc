@@ -13,8 +13,6 @@
 #include "engram/routing/route_names.h"
 #include "engram/server/convert.h"
 #include "engram/server/look_ups.h"
-#include "engram/server/metadata_names.h"
-#include "engram/server/operations.h"
 #include "engram/server/ownership.h"
 
 namespace engram::server {
@@ -89,14 +87,15 @@ void Router::RemoteCall::Send(const CallPlan::Send& send) {
     return OnOutcome(send.attempt, {unknown, routing::Delivery::kNotSent, std::nullopt});
   }
   std::string body = Body();
-  net::Channel& channel = *context_.pool.Get(loop_.index, node.id, context_.AddressOf(send.node));
-  auto handle =
-      channel.Unary(PeerMethod(request_.op), OptionsFor(send), std::move(body),
-                    [self = shared_from_this(), attempt = send.attempt](net::CallResult result) {
-                      self->OnResult(attempt, std::move(result));
-                    });
-  under_way_.push_back({send.attempt, std::move(handle)});
+  auto handle = loop_.peer_calls->Pass(send, request_, std::move(body), ResultOf(send.attempt));
+  under_way_.push_back({send, std::move(handle)});
   CheckLater(send);
+}
+
+PeerCalls::Done Router::RemoteCall::ResultOf(int attempt) {
+  return [self = shared_from_this(), attempt](PassedResult result) {
+    self->OnResult(attempt, std::move(result));
+  };
 }
 
 // The request's bytes are with the try that is under way; a second one gets a copy.
@@ -127,7 +126,7 @@ void Router::RemoteCall::ServeHere(const CallPlan::Send& send) {
         if (self->finished_) return;
         self->last_ = {};
         if (message.ok()) self->last_.message = *message;
-        self->last_.trailing.Add(kMdServedBy, self->context_.self.view());
+        self->last_.served_by = self->context_.self;
         self->OnOutcome(attempt, {message.status(), routing::Delivery::kAnswered, {}});
       });
 }
@@ -172,14 +171,20 @@ void Router::RemoteCall::WaitUntil(TimePoint until) {
   });
 }
 
-void Router::RemoteCall::OnResult(int attempt, net::CallResult result) {
+void Router::RemoteCall::OnResult(int attempt, PassedResult result) {
   if (finished_) {
     const routing::Outcome late{result.status, DeliveryOf(result.delivery), std::nullopt};
     if (plan_.has_value()) plan_->OnLateOutcome(attempt, late, Now());
     return;
   }
-  under_way_.erase(std::find_if(under_way_.begin(), under_way_.end(),
-                                [attempt](const UnderWay& u) { return u.attempt == attempt; }));
+  auto ended = std::find_if(under_way_.begin(), under_way_.end(),
+                            [attempt](const UnderWay& u) { return u.send.attempt == attempt; });
+  if (result.too_large) {
+    ended->handle = loop_.peer_calls->PassAlone(ended->send, request_, std::move(result.request),
+                                                ResultOf(attempt));
+    return;
+  }
+  under_way_.erase(ended);
   if (under_way_.empty()) StopWaiting();
   request_.body = std::move(result.request);
   routing::Outcome outcome{result.status, DeliveryOf(result.delivery), std::nullopt};
@@ -197,7 +202,7 @@ void Router::RemoteCall::CancelTries() {
   timer_.reset();
   plan_->LetGo(Now());
   for (UnderWay& u : std::exchange(under_way_, {})) {
-    if (!plan_->IsProbe(u.attempt)) u.handle.Cancel();
+    if (!plan_->IsProbe(u.send.attempt)) u.handle.Cancel();
   }
 }
 
@@ -213,8 +218,8 @@ void Router::RemoteCall::Finish(const absl::Status& status) {
     explained.SetPayload(net::kAttemptsPayload, AttemptsForError(plan_->attempts()));
     reply.message = explained;
   }
-  if (auto served_by = last_.trailing.Find(kMdServedBy)) reply.served_by = NodeId(*served_by);
-  reply.degraded = last_.trailing.Find(kMdDegraded).has_value();
+  reply.served_by = std::move(last_.served_by);
+  reply.degraded = last_.degraded;
   reply.stats = plan_->stats();
   reply.attempts = plan_->TakeAttempts();
   std::exchange(done_, nullptr)(std::move(reply));
@@ -253,47 +258,11 @@ void Router::RemoteCall::LogBreakers(TimePoint now) {
   }
 }
 
-net::CallOptions Router::RemoteCall::OptionsFor(const CallPlan::Send& send) const {
-  net::CallOptions options;
-  options.deadline = send.deadline;
-  options.metadata.Add(kMdCluster, context_.config.cluster, net::Recurrence::kRepeated);
-  options.metadata.Add(kMdSpace, request_.space.view(), RecurrenceOfSpace());
-  options.metadata.Add(kMdHop, fmt::format_int(send.hop).str(), net::Recurrence::kRepeated);
-  if (send.version != routing::RouteVersion{}) {
-    options.metadata.Add(kMdRouteVersion, EncodeVersion(context_.nodes.ToVersion(send.version)));
-  }
-  if (send.create) options.metadata.Add(kMdCreate, "1");
-  if (request_.policy.preference == routing::ReadPreference::kPrimary) {
-    options.metadata.Add(kMdReadPreference, NameOf(routing::ReadPreference::kPrimary),
-                         net::Recurrence::kRepeated);
-  }
-  if (routing::IsWrite(request_.op)) {
-    options.metadata.Add(kMdRequestId, request_.identity.request_id.ToString());
-    if (request_.identity.line > 0) {
-      options.metadata.Add(kMdLine, fmt::format_int(request_.identity.line).str());
-    }
-  }
-  return options;
-}
-
-// Requests for one space come in runs, or for many spaces in turn, which would only drive each
-// other and the method names out of the peer's table.
-net::Recurrence Router::RemoteCall::RecurrenceOfSpace() const {
-  if (loop_.forwarded == request_.space) return net::Recurrence::kRepeated;
-  loop_.forwarded = request_.space;
-  return net::Recurrence::kOnce;
-}
-
 // Fresh routing rides on the success (trailer) and on the refusal (error detail); the table keeps
 // only what is newer.
-std::optional<placement::Assignment> Router::RemoteCall::Learn(const net::CallResult& result) {
+std::optional<placement::Assignment> Router::RemoteCall::Learn(const PassedResult& result) {
   std::optional<placement::Assignment> learned = AttachedAssignment(result.status);
-  if (auto bytes = result.trailing.Find(kMdAssignment)) {
-    v1::Assignment proto;
-    if (proto.ParseFromArray(bytes->data(), static_cast<int>(bytes->size()))) {
-      learned = FromProto(proto);
-    }
-  }
+  if (result.assignment.has_value()) learned = result.assignment;
   if (!learned.has_value() || learned->space != request_.space) return std::nullopt;
   if (context_.table.Apply(std::span(&*learned, 1)) > 0) {
     learned_ = true;

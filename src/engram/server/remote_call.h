@@ -1,5 +1,5 @@
-// One request on its way to other nodes: the driver of a CallPlan. Sends what the plan says over
-// the loop's own channels, keeps the request's bytes between tries, merges what nodes say about
+// One request on its way to other nodes: the driver of a CallPlan. Passes it on as the plan says
+// (peer_calls.h), keeps the request's bytes between tries, merges what nodes say about
 // assignments.
 //
 // Belongs to one loop; alive as long as a try, a look-up or a wait of it is under way (they hold
@@ -10,9 +10,9 @@
 #include <optional>
 
 #include "absl/container/inlined_vector.h"
-#include "engram/net/channel.h"
 #include "engram/routing/call_plan.h"
 #include "engram/server/live_calls.h"
+#include "engram/server/peer_calls.h"
 #include "engram/server/router.h"
 #include "engram/server/slow_calls.h"
 
@@ -31,8 +31,8 @@ class Router::RemoteCall : public std::enable_shared_from_this<Router::RemoteCal
 
  private:
   struct UnderWay {
-    int attempt;
-    net::Channel::CallHandle handle;
+    routing::CallPlan::Send send;
+    PeerCalls::Handle handle;
   };
 
   void Do(routing::CallPlan::Action action);
@@ -43,15 +43,14 @@ class Router::RemoteCall : public std::enable_shared_from_this<Router::RemoteCal
   void Abandon() override;
   void AskAll(const routing::CallPlan::AskAll& ask);
   void WaitUntil(TimePoint until);
-  void OnResult(int attempt, net::CallResult result);
+  PeerCalls::Done ResultOf(int attempt);
+  void OnResult(int attempt, PassedResult result);
   void OnOutcome(int attempt, const routing::Outcome& outcome);
   void CancelTries();
   void Finish(const absl::Status& status);
 
   std::string Body();
-  net::CallOptions OptionsFor(const routing::CallPlan::Send& send) const;
-  net::Recurrence RecurrenceOfSpace() const;
-  std::optional<placement::Assignment> Learn(const net::CallResult& result);
+  std::optional<placement::Assignment> Learn(const PassedResult& result);
   void Account(const absl::Status& status);
   void LogBreakers(TimePoint now);
 
@@ -62,7 +61,7 @@ class Router::RemoteCall : public std::enable_shared_from_this<Router::RemoteCal
   const routing::Strategy strategy_;
   std::optional<routing::CallPlan> plan_;  // nothing once it is abandoned
   Done done_;
-  net::CallResult last_;
+  PassedResult last_;
   absl::InlinedVector<UnderWay, 1> under_way_;
   std::optional<net::EventLoop::Timer> timer_;
   const TimePoint started_ = Now();

@@ -25,17 +25,22 @@ absl::StatusOr<RequestId> RequestIdFrom(const net::Metadata& metadata, LoopState
 }
 
 absl::StatusOr<memory::WriteIdentity> IdentityFrom(const net::Metadata& metadata, bool is_write) {
-  memory::WriteIdentity identity;
-  if (!is_write) return identity;
-  auto id = ParseRequestId(metadata.Find(kMdRequestId).value_or(""));
-  if (!id.ok()) return id.status();
-  identity.request_id = *id;
-  std::string_view line = metadata.Find(kMdLine).value_or("0");
-  auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), identity.line);
-  if (error != std::errc() || end != line.data() + line.size()) {
-    return InvalidArgument(kMdLine, fmt::format("{} must be a number, not '{}'", kMdLine, line));
+  if (!is_write) return memory::WriteIdentity{};
+  std::string_view text = metadata.Find(kMdLine).value_or("0");
+  uint64_t line = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), line);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return InvalidArgument(kMdLine, fmt::format("{} must be a number, not '{}'", kMdLine, text));
   }
-  return identity;
+  return IdentityFrom(metadata.Find(kMdRequestId).value_or(""), line, is_write);
+}
+
+absl::StatusOr<memory::WriteIdentity> IdentityFrom(std::string_view request_id, uint64_t line,
+                                                   bool is_write) {
+  if (!is_write) return memory::WriteIdentity{};
+  auto id = ParseRequestId(request_id);
+  if (!id.ok()) return id.status();
+  return memory::WriteIdentity{*id, line};
 }
 
 TimePoint OperationDeadline(TimePoint client, Duration limit, TimePoint now) {

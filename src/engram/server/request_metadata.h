@@ -15,6 +15,10 @@ absl::StatusOr<RequestId> RequestIdFrom(const net::Metadata& metadata, LoopState
 // The identity that a forwarding node set. `is_write` requires it.
 absl::StatusOr<memory::WriteIdentity> IdentityFrom(const net::Metadata& metadata, bool is_write);
 
+// The same of a request that came over a stream.
+absl::StatusOr<memory::WriteIdentity> IdentityFrom(std::string_view request_id, uint64_t line,
+                                                   bool is_write);
+
 // When an operation has to end: at the node's own limit, or a little before the client's deadline,
 // a twentieth of its time and 50 ms at most. An error of ours says which node failed and how;
 // whoever gives up by his own clock learns nothing.

@@ -1,0 +1,184 @@
+#include "engram/server/peer_stream.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "engram/base/error.h"
+#include "engram/net/grpc_status.h"
+#include "engram/server/convert.h"
+#include "engram/server/metadata_names.h"
+#include "engram/server/operations.h"
+
+namespace engram::server {
+namespace {
+
+PassedResult ToResult(peer::v1::PassedReply& reply, const NodeId& peer, std::string request) {
+  PassedResult result;
+  if (reply.status() != 0) {
+    result.status = net::DecodeStatus(reply.status(), reply.message(), reply.details());
+  }
+  result.message = std::move(*reply.mutable_body());
+  result.request = std::move(request);
+  result.served_by = peer;
+  result.degraded = reply.degraded();
+  result.too_large = reply.too_large();
+  if (!reply.assignment().empty()) result.assignment = DecodeAssignment(reply.assignment());
+  return result;
+}
+
+}  // namespace
+
+PeerStream::PeerStream(net::EventLoop& loop)
+    : loop_(loop), deadlines_(loop, [this](TimePoint now) { Expire(now); }), idle_timer_(loop) {}
+
+std::shared_ptr<PeerStream> PeerStream::Open(net::EventLoop& loop,
+                                             const std::shared_ptr<net::Channel>& channel,
+                                             std::string_view cluster) {
+  auto stream = std::make_shared<PeerStream>(loop);
+  std::weak_ptr<PeerStream> weak = stream;
+  stream->channel_ = channel;
+  net::CallOptions options;
+  options.metadata.Add(kMdCluster, cluster);
+  stream->stream_ =
+      channel->Open(kPassOnMethod, std::move(options), [weak](const net::CallResult& end) {
+        if (auto self = weak.lock()) self->OnEnd(end);
+      });
+  stream->stream_->OnHeaders([weak](const net::Metadata& metadata) {
+    if (auto self = weak.lock()) self->Greeted(metadata);
+  });
+  stream->ReadOn();
+  return stream;
+}
+
+bool PeerStream::Takes(size_t bytes) {
+  if (!up_ || !writable_ || bytes > kRequestBytesMax || under_way_.size() >= kInFlightMax)
+    return false;
+  if (!stream_->leaving()) return true;
+  up_ = false;
+  stream_->SendDone();
+  return false;
+}
+
+bool PeerStream::IsOn(const std::shared_ptr<net::Channel>& channel) const {
+  return !channel_.owner_before(channel) && !channel.owner_before(channel_);
+}
+
+uint64_t PeerStream::Pass(peer::v1::PassedRequest& head, std::string body, TimePoint deadline,
+                          Done done) {
+  const Duration left = std::max(deadline - net::EventLoop::Now(), Duration::zero());
+  head.set_number(++last_number_);
+  head.set_timeout_ns(static_cast<uint64_t>(left.count()));
+  std::string bytes;
+  bytes.reserve(head.ByteSizeLong() + kFieldOverhead + body.size());
+  head.AppendToString(&bytes);
+  AppendField(peer::v1::PassedRequest::kBodyFieldNumber, body, bytes);
+  under_way_.try_emplace(last_number_, UnderWay{std::move(body), deadline, std::move(done)});
+  deadlines_.Watch(deadline);
+  if (!stream_->Send(std::move(bytes))) {
+    writable_ = false;
+    stream_->OnWritable([weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->writable_ = true;
+    });
+  }
+  return last_number_;
+}
+
+void PeerStream::Cancel(uint64_t number) {
+  auto request = under_way_.find(number);
+  if (request == under_way_.end()) return;
+  EndSoon(request, MakeError(ErrorCode::kCancelled, "the call was cancelled"));
+}
+
+std::optional<std::string> PeerStream::CopyRequest(uint64_t number) const {
+  auto request = under_way_.find(number);
+  if (request == under_way_.end()) return std::nullopt;
+  return request->second.request;
+}
+
+void PeerStream::Greeted(const net::Metadata& metadata) {
+  up_ = true;
+  peer_ = NodeId(metadata.Find(kMdServedBy).value_or(""));
+  WatchIdle();
+}
+
+void PeerStream::ReadOn() {
+  stream_->Read([weak = weak_from_this()](const std::optional<std::string>& message) {
+    auto self = weak.lock();
+    if (self == nullptr || !message.has_value()) return;
+    self->OnReply(*message);
+    if (!self->over_) self->ReadOn();
+  });
+}
+
+void PeerStream::OnReply(const std::string& message) {
+  if (!reply_.ParseFromString(message)) return stream_->Cancel();  // OnEnd() follows
+  auto request = under_way_.find(reply_.number());
+  if (request == under_way_.end()) return;  // given up meanwhile
+  UnderWay answered = std::move(request->second);
+  under_way_.erase(request);
+  answered.done(ToResult(reply_, peer_, std::move(answered.request)));
+}
+
+void PeerStream::OnEnd(const net::CallResult& end) {
+  over_ = true;
+  up_ = false;
+  reopen_at_ = net::EventLoop::Now() + kReopenPause;
+  idle_timer_.Cancel();
+  deadlines_.Cancel();
+  const bool in_order = end.status.ok() && end.delivery == net::Delivery::kAnswered;
+  const absl::Status status =
+      in_order
+          ? MakeError(ErrorCode::kShuttingDown, "the peer is going away")
+          : MakeError(ErrorCode::kUndetermined, fmt::format("the stream to the peer was lost: {}",
+                                                            std::string(end.status.message())));
+  for (auto& [number, request] : std::exchange(under_way_, {})) {
+    PassedResult result;
+    result.status = status;
+    result.delivery = in_order ? net::Delivery::kNotSent : net::Delivery::kUndetermined;
+    result.request = std::move(request.request);
+    request.done(std::move(result));
+  }
+}
+
+void PeerStream::EndSoon(Requests::iterator request, absl::Status status) {
+  PassedResult result;
+  result.status = std::move(status);
+  result.delivery = net::Delivery::kUndetermined;
+  result.request = std::move(request->second.request);
+  loop_.Post([done = std::move(request->second.done), result = std::move(result)]() mutable {
+    done(std::move(result));
+  });
+  under_way_.erase(request);
+}
+
+void PeerStream::Expire(TimePoint now) {
+  TimePoint next = kNever;
+  for (auto it = under_way_.begin(); it != under_way_.end();) {
+    auto request = it++;
+    if (request->second.deadline > now) {
+      next = std::min(next, request->second.deadline);
+    } else {
+      EndSoon(request, MakeError(ErrorCode::kDeadlineExceeded, "the call's deadline has passed"));
+    }
+  }
+  if (next != kNever) deadlines_.Watch(next);
+}
+
+void PeerStream::WatchIdle() {
+  number_at_last_look_ = last_number_;
+  idle_timer_.RunAt(net::EventLoop::Now() + kIdleMax, [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->CloseIfIdle();
+  });
+}
+
+void PeerStream::CloseIfIdle() {
+  if (!up_) return;
+  if (!under_way_.empty() || number_at_last_look_ != last_number_) return WatchIdle();
+  up_ = false;
+  stream_->SendDone();
+}
+
+}  // namespace engram::server
