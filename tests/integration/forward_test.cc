@@ -42,6 +42,7 @@ struct Totals {
   uint64_t received_bytes = 0;
   uint64_t sent = 0;
   uint64_t sent_bytes = 0;
+  uint64_t streams_ended = 0;
 };
 
 Totals Sum(const net::EventLoopGroup& loops) {
@@ -52,6 +53,7 @@ Totals Sum(const net::EventLoopGroup& loops) {
     totals.received_bytes += counters.message_bytes_received.value();
     totals.sent += counters.messages_sent.value();
     totals.sent_bytes += counters.message_bytes_sent.value();
+    totals.streams_ended += counters.streams_ended.value();
   }
   return totals;
 }
@@ -149,6 +151,41 @@ TEST_F(Forward, AHundredThousandRequestsOpenNoConnection) {
   EXPECT_EQ(counters.connects.value(), connects);
   EXPECT_EQ(counters.channels_opened.value(), opened);
   EXPECT_EQ(counters.channels_acquired.value() - acquired, 100'000u);
+}
+
+// One stream carries them, and what is too large for it has a call of its own.
+TEST_F(Forward, SmallRequestsShareAStream) {
+  v1::StoreRequest store;
+  store.set_space(cluster_.SpaceOn(1));
+  store.set_id("small");
+  store.set_content("small");
+  ASSERT_TRUE(Call(store.SerializeAsString()).status.ok());
+  v1::GetRequest get;
+  get.set_space(store.space());
+  get.set_id(store.id());
+  EXPECT_EQ(CallMany(1'000, get.SerializeAsString()), 0) << "failed while warming up";
+  const uint64_t before = Sum(entry_->loops()).streams_ended;
+  EXPECT_EQ(CallMany(1'000, get.SerializeAsString()), 0);
+  // The client has its last answers a moment before its streams have ended.
+  EXPECT_NEAR(Sum(entry_->loops()).streams_ended - before, 1'000, 64) << "the client's alone";
+}
+
+TEST_F(Forward, AReplyTooLargeForTheStreamComesByACallOfItsOwn) {
+  v1::StoreRequest store;
+  store.set_space(cluster_.SpaceOn(1));
+  store.set_id("large");
+  store.set_content(std::string(kBodySize, 'x'));
+  ASSERT_TRUE(Call(store.SerializeAsString()).status.ok());
+  v1::GetRequest get;
+  get.set_space(store.space());
+  get.set_id(store.id());
+  const std::string body = get.SerializeAsString();
+  EXPECT_EQ(CallMany(100, body), 0) << "failed while warming up";
+  const Totals before = Sum(entry_->loops());
+  EXPECT_EQ(CallMany(100, body), 0);
+  const Totals after = Sum(entry_->loops());
+  EXPECT_NEAR(after.streams_ended - before.streams_ended, 200, 64) << "the client's and the node's";
+  EXPECT_GE(after.sent_bytes - before.sent_bytes, 100 * kBodySize) << "whole answers";
 }
 
 TEST_F(Forward, CopiesABodyOnceInAndOnceOut) {

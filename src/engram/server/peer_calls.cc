@@ -86,7 +86,7 @@ PeerStream& PeerCalls::StreamOf(const std::shared_ptr<net::Channel>& channel) {
   auto [it, is_new] = streams_.try_emplace(channel.get());
   std::shared_ptr<PeerStream>& stream = it->second;
   if (is_new || !stream->IsOn(channel) || stream->ReplaceableAt(Now())) {
-    stream = PeerStream::Open(*loop_.loop, channel, context_.config.cluster);
+    stream = PeerStream::Open(*loop_.loop, channel, {.cluster = context_.config.cluster});
   }
   return *stream;
 }

@@ -31,19 +31,23 @@ PassedResult ToResult(peer::v1::PassedReply& reply, const NodeId& peer, std::str
 
 }  // namespace
 
-PeerStream::PeerStream(net::EventLoop& loop)
-    : loop_(loop), deadlines_(loop, [this](TimePoint now) { Expire(now); }), idle_timer_(loop) {}
+PeerStream::PeerStream(net::EventLoop& loop, const Options& options)
+    : loop_(loop),
+      idle_max_(options.idle_max),
+      reopen_pause_(options.reopen_pause),
+      deadlines_(loop, [this](TimePoint now) { Expire(now); }),
+      idle_timer_(loop) {}
 
 std::shared_ptr<PeerStream> PeerStream::Open(net::EventLoop& loop,
                                              const std::shared_ptr<net::Channel>& channel,
-                                             std::string_view cluster) {
-  auto stream = std::make_shared<PeerStream>(loop);
+                                             const Options& options) {
+  auto stream = std::make_shared<PeerStream>(loop, options);
   std::weak_ptr<PeerStream> weak = stream;
   stream->channel_ = channel;
-  net::CallOptions options;
-  options.metadata.Add(kMdCluster, cluster);
+  net::CallOptions call;
+  call.metadata.Add(kMdCluster, options.cluster);
   stream->stream_ =
-      channel->Open(kPassOnMethod, std::move(options), [weak](const net::CallResult& end) {
+      channel->Open(kPassOnMethod, std::move(call), [weak](const net::CallResult& end) {
         if (auto self = weak.lock()) self->OnEnd(end);
       });
   stream->stream_->OnHeaders([weak](const net::Metadata& metadata) {
@@ -125,7 +129,7 @@ void PeerStream::OnReply(const std::string& message) {
 void PeerStream::OnEnd(const net::CallResult& end) {
   over_ = true;
   up_ = false;
-  reopen_at_ = net::EventLoop::Now() + kReopenPause;
+  reopen_at_ = net::EventLoop::Now() + reopen_pause_;
   idle_timer_.Cancel();
   deadlines_.Cancel();
   const bool in_order = end.status.ok() && end.delivery == net::Delivery::kAnswered;
@@ -169,7 +173,7 @@ void PeerStream::Expire(TimePoint now) {
 
 void PeerStream::WatchIdle() {
   number_at_last_look_ = last_number_;
-  idle_timer_.RunAt(net::EventLoop::Now() + kIdleMax, [weak = weak_from_this()] {
+  idle_timer_.RunAt(net::EventLoop::Now() + idle_max_, [weak = weak_from_this()] {
     if (auto self = weak.lock()) self->CloseIfIdle();
   });
 }

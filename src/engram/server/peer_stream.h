@@ -47,16 +47,20 @@ class PeerStream : public std::enable_shared_from_this<PeerStream> {
   // More would hold up the others of the stream.
   static constexpr size_t kRequestBytesMax = 16u << 10;
   static constexpr size_t kInFlightMax = 1'000;
-  // An unused one is given up, lest it keep connections from being idle.
-  static constexpr Duration kIdleMax = std::chrono::seconds(30);
-  // So long after its end another one may be tried.
-  static constexpr Duration kReopenPause = std::chrono::seconds(1);
+
+  struct Options {
+    std::string cluster;
+    // An unused one is given up, lest it keep connections from being idle.
+    Duration idle_max = std::chrono::seconds(30);
+    // So long after its end another one may be tried.
+    Duration reopen_pause = std::chrono::seconds(1);
+  };
 
   // REQUIRES: `channel` is of `loop`.
   static std::shared_ptr<PeerStream> Open(net::EventLoop& loop,
                                           const std::shared_ptr<net::Channel>& channel,
-                                          std::string_view cluster);
-  explicit PeerStream(net::EventLoop& loop);
+                                          const Options& options);
+  PeerStream(net::EventLoop& loop, const Options& options);
   PeerStream(const PeerStream&) = delete;
   PeerStream& operator=(const PeerStream&) = delete;
 
@@ -94,6 +98,8 @@ class PeerStream : public std::enable_shared_from_this<PeerStream> {
   void CloseIfIdle();
 
   net::EventLoop& loop_;
+  const Duration idle_max_;
+  const Duration reopen_pause_;
   std::weak_ptr<net::Channel> channel_;
   std::unique_ptr<net::Channel::Stream> stream_;
   Requests under_way_;
