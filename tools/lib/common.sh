@@ -22,9 +22,13 @@ print_help() {
   sed -n '2,${/^#/!q;s/^# \{0,1\}//;p}' "$ROOT/$1"
 }
 
-# usage_error SCRIPT ARGUMENT: ends with the exit code of wrong usage.
+# usage_error SCRIPT ARGUMENT: ends with the exit code of wrong usage; an empty argument is one that is missing.
 usage_error() {
-  printf 'error: unknown argument "%s"\n\n' "$2" >&2
+  if [[ -n $2 ]]; then
+    printf 'error: unknown argument "%s"\n\n' "$2" >&2
+  else
+    printf 'error: an argument is needed\n\n' >&2
+  fi
   print_help "$1" >&2
   exit 2
 }
