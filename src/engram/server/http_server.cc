@@ -79,7 +79,7 @@ class HttpServer::Session : public std::enable_shared_from_this<HttpServer::Sess
   Response MakeResponse(beast::string_view target) {
     const std::string_view path(target.data(), std::min(target.find('?'), target.size()));
     auto page = server_.pages_.find(path);
-    if (page == server_.pages_.end()) return Refusal(http::status::not_found, "no such page\n");
+    if (page == server_.pages_.end()) return Refusal(http::status::not_found, server_.PagesText());
     Page made = page->second();
     Response response(http::status::ok, 11);
     response.set(http::field::content_type, made.content_type);
@@ -123,6 +123,12 @@ HttpServer::HttpServer(HttpServerOptions options)
           })) {}
 
 HttpServer::~HttpServer() { Stop(); }
+
+std::string HttpServer::PagesText() const {
+  std::string text = "no such page; there is:";
+  for (const auto& [path, make] : pages_) text += " " + path;
+  return text + "\n";
+}
 
 void HttpServer::AddPage(std::string path, MakePage make) {
   pages_.insert_or_assign(std::move(path), std::move(make));

@@ -57,6 +57,8 @@ class HttpServer {
   class Session;
   friend class Session;
 
+  std::string PagesText() const;
+
   const HttpServerOptions options_;
   std::map<std::string, MakePage, std::less<>> pages_;
   size_t connections_ = 0;  // on the loop

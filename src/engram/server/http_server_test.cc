@@ -86,6 +86,7 @@ TEST_F(HttpServerTest, KnowsNoOtherPathAndNoOtherMethod) {
     EXPECT_THAT(Ask("GET " + std::string(path) + " HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 404"))
         << path;
   }
+  EXPECT_THAT(Ask("GET / HTTP/1.0\r\n\r\n"), HasSubstr("there is: /metrics"));
   const std::string answer = Ask("DELETE /metrics HTTP/1.0\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 405"));
   EXPECT_THAT(answer, HasSubstr("Allow: GET, HEAD\r\n"));
