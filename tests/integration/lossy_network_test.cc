@@ -1,6 +1,7 @@
-// Packets between the nodes are dropped below TCP, and every request succeeds within its deadline.
-// `tools/bench loss` runs it and prints how long requests take. Clients reach their entry node
-// without loss: what is measured is the way between nodes.
+// Packets between all nodes are dropped below TCP, and every request succeeds within its deadline.
+// `tools/bench loss` runs it and prints how long requests take. Each node has clients of its own,
+// which ask it for spaces of all the others and reach it without loss: what is measured is the way
+// between nodes.
 //
 // ENGRAM_LOSS_REQUESTS=N asks more often, at each rate of loss.
 #include <fmt/format.h>
@@ -23,8 +24,9 @@ namespace {
 
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
-constexpr int kEntry = 0;
-constexpr int kClients = 8;
+constexpr int kNodes = 3;
+constexpr int kClients = 3 * kNodes;
+constexpr char kBetweenNodes[] = "127.0.0.2";
 constexpr std::chrono::seconds kDeadline(10);
 
 int RequestsPerClient() {
@@ -42,21 +44,26 @@ struct Tally {
   }
 };
 
+TestClusterOptions OtherAddressBetweenNodes() {
+  TestClusterOptions options;
+  options.nodes = kNodes;
+  options.between_nodes = kBetweenNodes;
+  return options;
+}
+
 class Lossy {
  public:
   explicit Lossy(PrivateNetwork& network) : network_(network) {
-    for (int owner : {1, 2}) {
+    for (int owner = 0; owner < kNodes; ++owner) {
       spaces_.push_back(cluster_.SpaceOn(owner));
-      const std::string address = cluster_.Address(owner);
-      ports_.push_back(std::stoi(address.substr(address.find(':') + 1)));
-      auto stored = cluster_.Client({kEntry})->Store(MakeStore(spaces_.back(), "tea", "kettle"));
+      auto stored = cluster_.Client({owner})->Store(MakeStore(spaces_.back(), "tea", "kettle"));
       EXPECT_TRUE(stored.ok()) << stored.status();
     }
   }
 
   // Of all clients at once, each asking for the spaces in turn: stores, gets, recalls.
   Tally AskAt(int percent) {
-    network_.Lose(percent, ports_);
+    network_.Lose(percent, kBetweenNodes);
     std::vector<std::future<Tally>> running;
     for (int i = 0; i < kClients; ++i) {
       running.push_back(std::async(std::launch::async, [this, i] { return RunClient(i); }));
@@ -69,20 +76,22 @@ class Lossy {
 
  private:
   Tally RunClient(int number) {
-    auto client = cluster_.Client({kEntry}, kDeadline);
+    const int entry = number % kNodes;
+    auto client = cluster_.Client({entry}, kDeadline);
     Tally tally;
     for (int i = 0; i < RequestsPerClient(); ++i) {
       const auto start = std::chrono::steady_clock::now();
-      const absl::Status status = Ask(*client, number + i);
+      const absl::Status status = Ask(*client, entry, number + i);
       tally.took_ms.push_back(Milliseconds(std::chrono::steady_clock::now() - start).count());
       if (!status.ok()) tally.failed.push_back(status);
     }
     return tally;
   }
 
-  absl::Status Ask(client::Client& client, int turn) {
-    const std::string& space = spaces_[static_cast<size_t>(turn) % spaces_.size()];
-    switch (turn / 2 % 3) {
+  absl::Status Ask(client::Client& client, int entry, int turn) {
+    const int owner = (entry + 1 + turn % (kNodes - 1)) % kNodes;
+    const std::string& space = spaces_[static_cast<size_t>(owner)];
+    switch (turn / (kNodes - 1) % 3) {
       case 0:
         return client.Store(MakeStore(space, fmt::format("m{}", turn), "text")).status();
       case 1:
@@ -93,9 +102,8 @@ class Lossy {
   }
 
   PrivateNetwork& network_;
-  TestCluster cluster_;
-  std::vector<std::string> spaces_;
-  std::vector<int> ports_;  // of the owners
+  TestCluster cluster_{OtherAddressBetweenNodes()};
+  std::vector<std::string> spaces_;  // by owner
 };
 
 double Quantile(const std::vector<double>& sorted, double share) {

@@ -32,15 +32,15 @@ TestCluster::TestCluster(TestClusterOptions options)
 }
 
 std::vector<std::string> TestCluster::ServeCommand(int i) const {
-  std::vector<std::string> command = {EngramBinary(), "serve",
-                                      "--node-id",    Name(i),
-                                      "--cluster",    "test",
-                                      "--data-dir",   DataDir(i).string(),
-                                      "--listen",     Address(i),
-                                      "--http",       HttpAddress(i),
-                                      "--durability", options_.durability};
+  const bool one_address = PeerAddress(i) == Address(i);
+  const std::string listen = one_address ? Address(i) : "0.0.0.0:" + std::to_string(Port(i));
+  std::vector<std::string> command = {
+      EngramBinary(), "serve",        "--node-id",    Name(i),
+      "--cluster",    "test",         "--data-dir",   DataDir(i).string(),
+      "--listen",     listen,         "--advertise",  PeerAddress(i),
+      "--http",       HttpAddress(i), "--durability", options_.durability};
   for (int peer = 0; peer < size(); ++peer) {
-    command.insert(command.end(), {"--peers", Name(peer) + "=" + Address(peer)});
+    command.insert(command.end(), {"--peers", Name(peer) + "=" + PeerAddress(peer)});
   }
   command.insert(command.end(), options_.flags.begin(), options_.flags.end());
   return command;

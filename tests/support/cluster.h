@@ -26,6 +26,9 @@ struct TestClusterOptions {
   int nodes = 3;
   std::string durability = "process";  // survives kill -9, and is quicker than fsync
   std::vector<std::string> flags;      // more of `engram serve`, for every node
+  // Where nodes dial each other; clients dial 127.0.0.1. Another address of loopback, such as
+  // 127.0.0.2, lets a test break the way between nodes and leave that of clients alone.
+  std::string between_nodes = "127.0.0.1";
   // How clients and commands speak with the nodes; the nodes' own part is in `flags`.
   std::optional<client::ClientTls> tls;
 };
@@ -45,6 +48,10 @@ class TestCluster {
   std::string Name(int i) const { return "node-" + std::to_string(i + 1); }
   std::string Address(int i) const {
     return "127.0.0.1:" + std::to_string(ports_[static_cast<size_t>(i)]);
+  }
+  // Where other nodes dial node i.
+  std::string PeerAddress(int i) const {
+    return options_.between_nodes + ":" + std::to_string(Port(i));
   }
   int Port(int i) const { return ports_[static_cast<size_t>(i)]; }
   std::string HttpAddress(int i) const {

@@ -68,14 +68,13 @@ PrivateNetwork::~PrivateNetwork() {
   close(outside_);
 }
 
-void PrivateNetwork::Lose(int percent, const std::vector<int>& ports) {
+void PrivateNetwork::Lose(int percent, const std::string& address) {
   std::string rules = "flush chain inet engram in";
-  for (int port : ports) {
-    for (const char* end : {"dport", "sport"}) {
-      rules +=
-          fmt::format("; add rule inet engram in tcp {} {} numgen random mod 100 < {} counter drop",
-                      end, port, percent);
-    }
+  for (const char* end : {"daddr", "saddr"}) {
+    rules += fmt::format(
+        "; add rule inet engram in meta l4proto tcp ip {} {} numgen random mod 100 < {} counter "
+        "drop",
+        end, address, percent);
   }
   const absl::Status status = Nft(percent == 0 ? "flush chain inet engram in" : rules);
   ASSERT_TRUE(status.ok()) << status;

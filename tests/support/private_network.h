@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,9 +26,9 @@ class PrivateNetwork {
 
   // From now on packets to and from the TCP port vanish, connections that are open included.
   void BlackHole(int port);
-  // From now on each packet to and from one of the TCP ports vanishes with this probability, apart
-  // from all others. Replaces what was set before; 0: none.
-  void Lose(int percent, const std::vector<int>& ports);
+  // From now on each TCP packet to and from the address vanishes with this probability, apart from
+  // all others. Replaces what was set before; 0: none.
+  void Lose(int percent, const std::string& address);
   // Packets that vanished so, since the last call of Lose().
   uint64_t Dropped() const;
 
