@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <utility>
 
 namespace engram::testing {
@@ -28,6 +29,12 @@ SilentNode::SilentNode(int port) : server_(loops_, OptionsFor(port)) {
                    [this](net::ServerCall call, const std::string&) {
                      Take(&SilentNode::questions_, std::move(call));
                    });
+  server_.AddStream(kPeerService + std::string("PassOn"), [this](net::ServerCall call) {
+    auto stream = std::make_shared<net::ServerCall>(std::move(call));
+    stream->AddHeader("engram-served-by", "silent");
+    stream->SendHeaders();
+    ReadOn(stream);
+  });
   loops_.Start();
   const absl::Status started = server_.Start();
   EXPECT_TRUE(started.ok()) << started;
@@ -42,6 +49,18 @@ void SilentNode::Take(uint64_t SilentNode::*count, net::ServerCall call) {
   const std::scoped_lock lock(mutex_);
   ++(this->*count);
   kept_.push_back(std::move(call));
+}
+
+// Each message is a request.
+void SilentNode::ReadOn(const std::shared_ptr<net::ServerCall>& stream) {
+  stream->Read([this, stream](const std::optional<std::string>& message) {
+    if (!message.has_value()) return stream->Finish(absl::OkStatus());
+    {
+      const std::scoped_lock lock(mutex_);
+      ++requests_;
+    }
+    ReadOn(stream);
+  });
 }
 
 uint64_t SilentNode::requests() const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ class SilentNode {
 
  private:
   void Take(uint64_t SilentNode::*count, net::ServerCall call);
+  void ReadOn(const std::shared_ptr<net::ServerCall>& stream);
 
   mutable std::mutex mutex_;  // guards the next three
   uint64_t requests_ = 0;
