@@ -5,11 +5,13 @@
 #include <google/protobuf/util/time_util.h>
 #include <google/protobuf/wire_format_lite.h>
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
 #include "absl/strings/cord.h"
 #include "engram/base/error.h"
+#include "engram/memory/utf8.h"
 #include "engram/net/grpc_status.h"
 
 namespace engram::server {
@@ -23,6 +25,10 @@ using google::protobuf::util::TimeUtil;
 // Seconds of the years 0001 to 9999, the range of a Timestamp.
 constexpr int64_t kTimestampSecondsMin = -62'135'596'800;
 constexpr int64_t kTimestampSecondsMax = 253'402'300'799;
+
+// What an error carries must fit into a header: the last tries, their reasons cut.
+constexpr size_t kAttemptsInErrorMax = 8;
+constexpr size_t kReasonInErrorMax = 160;
 
 absl::StatusOr<std::optional<WallMillis>> ToMillis(const char* field, bool present,
                                                    const Timestamp& time) {
@@ -327,6 +333,14 @@ v1::RouteTrace ToProto(std::span<const routing::AttemptRecord> attempts) {
     proto->set_milliseconds(std::chrono::duration<double, std::milli>(attempt.took).count());
   }
   return trace;
+}
+
+void AttachAttempts(std::span<const routing::AttemptRecord> attempts, absl::Status& status) {
+  v1::RouteTrace trace = ToProto(attempts.last(std::min(attempts.size(), kAttemptsInErrorMax)));
+  for (v1::Attempt& attempt : *trace.mutable_attempts()) {
+    attempt.set_reason(std::string(memory::CutAtCharacter(attempt.reason(), kReasonInErrorMax)));
+  }
+  status.SetPayload(net::kAttemptsPayload, absl::Cord(trace.SerializeAsString()));
 }
 
 }  // namespace engram::server

@@ -64,5 +64,7 @@ void AttachAssignment(const placement::Assignment& assignment, absl::Status& sta
 std::optional<placement::Assignment> AttachedAssignment(const absl::Status& status);
 
 v1::RouteTrace ToProto(std::span<const routing::AttemptRecord> attempts);
+// The last of them, inside an error; it must fit into a header.
+void AttachAttempts(std::span<const routing::AttemptRecord> attempts, absl::Status& status);
 
 }  // namespace engram::server

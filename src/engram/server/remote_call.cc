@@ -7,9 +7,6 @@
 #include <span>
 #include <utility>
 
-#include "absl/strings/cord.h"
-#include "engram/memory/utf8.h"
-#include "engram/net/grpc_status.h"
 #include "engram/routing/route_names.h"
 #include "engram/server/convert.h"
 #include "engram/server/look_ups.h"
@@ -21,10 +18,6 @@ using routing::CallPlan;
 
 namespace {
 
-// What an error carries must fit into a header: the last tries, their reasons cut.
-constexpr size_t kAttemptsInErrorMax = 8;
-constexpr size_t kReasonInErrorMax = 160;
-
 routing::Delivery DeliveryOf(net::Delivery delivery) {
   switch (delivery) {
     case net::Delivery::kNotSent:
@@ -35,14 +28,6 @@ routing::Delivery DeliveryOf(net::Delivery delivery) {
       break;
   }
   return routing::Delivery::kAnswered;
-}
-
-absl::Cord AttemptsForError(std::span<const routing::AttemptRecord> attempts) {
-  v1::RouteTrace trace = ToProto(attempts.last(std::min(attempts.size(), kAttemptsInErrorMax)));
-  for (v1::Attempt& attempt : *trace.mutable_attempts()) {
-    attempt.set_reason(std::string(memory::CutAtCharacter(attempt.reason(), kReasonInErrorMax)));
-  }
-  return absl::Cord(trace.SerializeAsString());
 }
 
 }  // namespace
@@ -215,7 +200,7 @@ void Router::RemoteCall::Finish(const absl::Status& status) {
     reply.message = std::move(last_.message);
   } else {
     absl::Status explained = status;
-    explained.SetPayload(net::kAttemptsPayload, AttemptsForError(plan_->attempts()));
+    AttachAttempts(plan_->attempts(), explained);
     reply.message = explained;
   }
   reply.served_by = std::move(last_.served_by);
