@@ -18,27 +18,6 @@ namespace {
 
 using net::ServerCall;
 
-// What the request asks for, else what the configuration says of the space, or of all.
-absl::Status SetReadPolicy(const net::Metadata& metadata, const NodeConfig& config,
-                           RoutedRequest& request) {
-  request.policy = {config.read_preference, config.replica_fallback};
-  if (auto text = metadata.Find(kMdReadPreference)) {
-    auto preference = routing::ParseReadPreference(*text);
-    if (!preference.has_value()) {
-      return InvalidArgument(
-          kMdReadPreference,
-          fmt::format("{} must be primary_preferred, nearest, replica_preferred or primary, not "
-                      "'{}'",
-                      kMdReadPreference, *text));
-    }
-    request.policy.preference = *preference;
-  } else if (!config.read_preferences.empty()) {
-    auto of_space = config.read_preferences.find(request.space.view());
-    if (of_space != config.read_preferences.end()) request.policy.preference = of_space->second;
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<RoutedRequest> ToRouted(routing::Operation op, const ServerCall& call,
                                        std::string body, const NodeContext& context,
                                        LoopState& loop) {
@@ -61,13 +40,27 @@ absl::StatusOr<RoutedRequest> ToRouted(routing::Operation op, const ServerCall& 
     request.identity.request_id = *id;
     return request;
   }
-  if (absl::Status status = SetReadPolicy(call.metadata(), context.config, request); !status.ok()) {
-    return status;
-  }
+  auto preference = ReadPreferenceFrom(call.metadata());
+  if (!preference.ok()) return preference.status();
+  request.policy = ReadPolicyOf(context.config, *preference, request.space.view());
   return request;
 }
 
-void Answer(ServerCall& call, RoutedReply reply) {
+void Handle(routing::Operation op, NodeContext& context, Router& router, ServerCall call,
+            std::string body) {
+  LoopState& loop = context.StateOf(call.loop());
+  auto request = ToRouted(op, call, std::move(body), context, loop);
+  if (!request.ok()) return call.Reply(request.status());
+  auto shared = std::make_shared<ServerCall>(std::move(call));
+  auto remote = router.Route(loop, *std::move(request), [shared](RoutedReply reply) {
+    AnswerClient(*shared, std::move(reply));
+  });
+  if (!remote.expired()) shared->OnCancel([remote] { Router::Cancel(remote); });
+}
+
+}  // namespace
+
+void AnswerClient(ServerCall& call, RoutedReply reply) {
   if (!reply.served_by.empty()) {
     call.AddTrailer(kMdServedBy, reply.served_by.view(), net::Recurrence::kRepeated);
   }
@@ -77,19 +70,6 @@ void Answer(ServerCall& call, RoutedReply reply) {
   }
   call.Reply(std::move(reply.message));
 }
-
-void Handle(routing::Operation op, NodeContext& context, Router& router, ServerCall call,
-            std::string body) {
-  LoopState& loop = context.StateOf(call.loop());
-  auto request = ToRouted(op, call, std::move(body), context, loop);
-  if (!request.ok()) return call.Reply(request.status());
-  auto shared = std::make_shared<ServerCall>(std::move(call));
-  auto remote = router.Route(loop, *std::move(request),
-                             [shared](RoutedReply reply) { Answer(*shared, std::move(reply)); });
-  if (!remote.expired()) shared->OnCancel([remote] { Router::Cancel(remote); });
-}
-
-}  // namespace
 
 void AddMemoryService(net::Server& server, NodeContext& context, Router& router) {
   for (const OperationMethods& methods : kOperations) {

@@ -11,4 +11,7 @@ namespace engram::server {
 // server.Start().
 void AddMemoryService(net::Server& server, NodeContext& context, Router& router);
 
+// The answer to a client, with its trailing metadata.
+void AnswerClient(net::ServerCall& call, RoutedReply reply);
+
 }  // namespace engram::server

@@ -43,6 +43,31 @@ absl::StatusOr<memory::WriteIdentity> IdentityFrom(std::string_view request_id, 
   return memory::WriteIdentity{*id, line};
 }
 
+absl::StatusOr<std::optional<routing::ReadPreference>> ReadPreferenceFrom(
+    const net::Metadata& metadata) {
+  auto text = metadata.Find(kMdReadPreference);
+  if (!text.has_value()) return std::nullopt;
+  auto preference = routing::ParseReadPreference(*text);
+  if (preference.has_value()) return preference;
+  return InvalidArgument(
+      kMdReadPreference,
+      fmt::format("{} must be primary_preferred, nearest, replica_preferred or primary, not '{}'",
+                  kMdReadPreference, *text));
+}
+
+routing::ReadPolicy ReadPolicyOf(const NodeConfig& config,
+                                 std::optional<routing::ReadPreference> asked,
+                                 std::string_view space) {
+  routing::ReadPolicy policy{config.read_preference, config.replica_fallback};
+  if (asked.has_value()) {
+    policy.preference = *asked;
+  } else if (!config.read_preferences.empty()) {
+    auto of_space = config.read_preferences.find(space);
+    if (of_space != config.read_preferences.end()) policy.preference = of_space->second;
+  }
+  return policy;
+}
+
 TimePoint OperationDeadline(TimePoint client, Duration limit, TimePoint now) {
   constexpr Duration kOnItsWayMax = std::chrono::milliseconds(50);
   const Duration on_its_way = std::clamp((client - now) / 20, Duration::zero(), kOnItsWayMax);

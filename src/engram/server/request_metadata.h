@@ -1,6 +1,9 @@
 // Reading Engram's own request metadata.
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "absl/status/statusor.h"
 #include "engram/base/ulid.h"
 #include "engram/memory/types.h"
@@ -18,6 +21,15 @@ absl::StatusOr<memory::WriteIdentity> IdentityFrom(const net::Metadata& metadata
 // The same of a request that came over a stream.
 absl::StatusOr<memory::WriteIdentity> IdentityFrom(std::string_view request_id, uint64_t line,
                                                    bool is_write);
+// What a read asks for itself; none if it says nothing; InvalidArgument if it is no preference.
+absl::StatusOr<std::optional<routing::ReadPreference>> ReadPreferenceFrom(
+    const net::Metadata& metadata);
+
+// How a space is read: as the request asks for, else as the configuration says of the space, else
+// of all.
+routing::ReadPolicy ReadPolicyOf(const NodeConfig& config,
+                                 std::optional<routing::ReadPreference> asked,
+                                 std::string_view space);
 
 // When an operation has to end: at the node's own limit, or a little before the client's deadline,
 // a twentieth of its time and 50 ms at most. An error of ours says which node failed and how;
