@@ -7,7 +7,12 @@
 #include <atomic>
 #include <cstdint>
 
+#include "engram/base/time.h"
+
 namespace engram::routing {
+
+// When to come again for what a node that is cut off does not hold: it looks again this often.
+inline constexpr Duration kPartitionPause = std::chrono::seconds(1);
 
 struct Reachability {
   bool partitioned = false;

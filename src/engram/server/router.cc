@@ -11,13 +11,6 @@ namespace engram::server {
 using routing::Decision;
 using routing::Strategy;
 
-namespace {
-
-// A node that is cut off looks again this often.
-constexpr Duration kPartitionPause = std::chrono::seconds(1);
-
-}  // namespace
-
 Router::Router(NodeContext& context, LocalService& local) : context_(context), local_(local) {
   const NodeConfig& config = context.config;
   plan_options_.tries_per_node_max = config.tries_per_node;
@@ -75,7 +68,7 @@ void Router::ServeHere(LoopState& loop, RoutedRequest request, bool degraded, Do
 
 void Router::Refuse(const LoopState& loop, const RoutedRequest& request, Done done) const {
   ErrorDetail detail{ErrorCode::kNoLocalData, "", request.space.value(), context_.self.value(),
-                     kPartitionPause};
+                     routing::kPartitionPause};
   const routing::Reachability reach = context_.reachability.Load();
   context_.metrics.Record(loop.index,
                           {.strategy = Strategy::kLocalOnly, .outcome = ErrorCode::kNoLocalData});
