@@ -1,7 +1,7 @@
 #include "engram/routing/scatter_plan.h"
 
 #include <algorithm>
-#include <tuple>
+#include <array>
 #include <utility>
 
 #include "absl/base/macros.h"
@@ -10,159 +10,149 @@
 namespace engram::routing {
 namespace {
 
-// A read may be asked again whatever became of it, unless the request itself is at fault.
-bool WorthAnotherTry(const absl::Status& error) {
-  return InfoOf(CodeOf(error)).retry != RetryClass::kFatal;
+constexpr Duration kPushBackMax = std::chrono::seconds(60);
+
+// Whether the error is the node's own; else nothing was heard of it.
+bool Heard(const absl::Status& error) {
+  const ErrorCode code = CodeOf(error);
+  return code != ErrorCode::kConnectionFailed && code != ErrorCode::kDeadlineExceeded &&
+         code != ErrorCode::kUndetermined;
 }
 
-bool IsGone(const NodeState& node) {
-  const Liveness liveness = node.liveness.load(std::memory_order_relaxed);
-  return liveness == Liveness::kDead || liveness == Liveness::kLeft;
+bool Denies(const absl::Status& error) {
+  const RetryClass retry = InfoOf(CodeOf(error)).retry;
+  return retry == RetryClass::kRedirect || retry == RetryClass::kLookUp;
 }
 
-// What says that the node is not well; every other error says nothing about it (SPEC R9).
-bool CountsAgainstNode(const absl::Status& error) {
-  switch (CodeOf(error)) {
-    case ErrorCode::kConnectionFailed:
-    case ErrorCode::kDeadlineExceeded:
-    case ErrorCode::kOverloaded:
-    case ErrorCode::kUndetermined:
-      return true;
+std::string_view OutcomeOf(const absl::Status& status) {
+  if (status.ok()) return "ok";
+  switch (InfoOf(CodeOf(status)).retry) {
+    case RetryClass::kRedirect:
+      return "redirect";
+    case RetryClass::kLookUp:
+      return "not_here";
     default:
-      return false;
+      return "failed";
   }
+}
+
+std::string_view TextOf(ScatterReason why, const ScatterOptions& options) {
+  constexpr std::array<std::string_view, 6> kTexts = {
+      "", "tried again", "fallback", "found by asking all", "redirected", "last holder"};
+  return why == ScatterReason::kFirst ? options.why : kTexts[static_cast<size_t>(why)];
+}
+
+// What a request with several outcomes is called by: a failure before a denial before success.
+absl::Status WorstOf(std::span<const ScatterPlan::Answer> answers) {
+  auto badness = [](const ScatterPlan::Answer& answer) {
+    return answer.error.ok() ? 0 : Denies(answer.error) ? 1 : 2;
+  };
+  auto worst = std::max_element(answers.begin(), answers.end(), [&](const auto& a, const auto& b) {
+    return badness(a) < badness(b);
+  });
+  return worst == answers.end() ? absl::OkStatus() : worst->error;
+}
+
+absl::Status Silent() {
+  return MakeError(ErrorCode::kDeadlineExceeded, "no answer within the time limit");
 }
 
 }  // namespace
 
-ScatterPlan::ScatterPlan(const std::vector<Holders>& spaces, std::vector<NodeIndex> everyone,
-                         TimePoint deadline, const ScatterOptions& options, const NodeTable& nodes,
+Decision DecideOneOfMany(const ReadPolicy& policy, const Knowledge& knowledge, const View& view,
+                         TimePoint now, std::mt19937_64& random) {
+  Decision decision = Decide(Operation::kRecall, policy, knowledge, view, now, random);
+  if (decision.strategy != Strategy::kLocal || !policy.replica_fallback) return decision;
+  const Route& route = *Authority(knowledge, view);
+  for (NodeIndex node : OrderHolders(Operation::kRecall, policy, route, view.nodes, now, random)) {
+    if (node != view.self) decision.candidates.push_back(node);
+  }
+  return decision;
+}
+
+ScatterPlan::ScatterPlan(const std::vector<Wanted>& spaces, TimePoint deadline,
+                         const ScatterOptions& options, const NodeTable& nodes,
                          std::mt19937_64& random)
-    : everyone_(std::move(everyone)),
-      deadline_(deadline),
-      options_(options),
-      nodes_(nodes),
-      random_(random),
-      targets_(spaces.size()),
-      results_(spaces.size()),
-      unsettled_(spaces.size()) {
-  for (size_t i = 0; i < spaces.size(); ++i) {
-    targets_[i].version = spaces[i].version;
-    for (NodeIndex node : spaces[i].nodes) targets_[i].holders.push_back({node});
-    results_[i].error = MakeError(ErrorCode::kNoAssignment, "no holder is known");
+    : rules_{options, nodes, random, deadline} {
+  targets_.reserve(spaces.size());
+  for (const Wanted& wanted : spaces) targets_.emplace_back(wanted);
+  CountUnsettled();
+}
+
+// Nobody waits for the answers any more: they say nothing about the nodes.
+ScatterPlan::~ScatterPlan() {
+  for (Request& request : requests_) {
+    if (request.ended || request.node == rules_.options.self) continue;
+    rules_.nodes.Of(request.node).reads.OnNoVerdict(request.ticket);
+    rules_.nodes.Of(request.node).latency.Abandon();
   }
 }
 
 ScatterPlan::Step ScatterPlan::OnAnswer(uint32_t number, std::span<const Answer> answers,
                                         TimePoint now) {
-  if (finished()) return {};
-  Request& request = End(number);
-  ABSL_HARDENING_ASSERT(answers.size() == request.spaces.size());
-  if (request.node != options_.self) nodes_.Of(request.node).reads.OnSuccess(request.ticket, now);
-  const TimePoint retry_at = RetryAt(request, now);
+  const Request* request = End(number);
+  if (request == nullptr) return {};
+  ABSL_HARDENING_ASSERT(answers.size() == request->spaces.size());
+  const absl::Status worst = WorstOf(answers);
+  Judge(*request, worst, now);
+  Record(*request, worst, now);
   for (size_t i = 0; i < answers.size(); ++i) {
-    Take(request.spaces[i], request.node, answers[i], retry_at);
+    ScatterTarget& target = targets_[request->spaces[i]];
+    const Answer& answer = answers[i];
+    stats_.redirects += CodeOf(answer.error) == ErrorCode::kWrongNode ? 1 : 0;
+    if (target.settled()) continue;
+    if (answer.error.ok()) {
+      target.OnAnswered(request->node);
+    } else if (Denies(answer.error)) {
+      target.OnDenied(request->node, answer.error, answer.elsewhere, rules_, now);
+    } else {
+      target.OnFailed(request->node, answer.error, true);
+    }
   }
   return Next(now);
 }
 
 ScatterPlan::Step ScatterPlan::OnFailure(uint32_t number, const absl::Status& error,
                                          TimePoint now) {
-  if (finished()) return {};
-  const Request& request = End(number);
-  Report(request, error, now);
-  const TimePoint retry_at =
-      std::max(RetryAt(request, now), now + DetailOf(error).retry_after);  // push-back
-  for (Space space : request.spaces) Fail(space, request.node, error, retry_at);
+  const Request* request = End(number);
+  if (request == nullptr) return {};
+  Judge(*request, error, now);
+  Record(*request, error, now);
+  for (Space space : request->spaces) {
+    ScatterTarget& target = targets_[space];
+    if (!target.settled()) target.OnFailed(request->node, error, Heard(error));
+  }
   return Next(now);
 }
 
-ScatterPlan::Request& ScatterPlan::End(uint32_t number) {
-  Request& request = requests_[number];
-  ABSL_HARDENING_ASSERT(!request.ended);
-  request.ended = true;
-  for (Space space : request.spaces) {
-    --targets_[space].under_way;
-    if (!request.slow) --targets_[space].fresh;
+ScatterPlan::Step ScatterPlan::OnLookUps(std::span<const std::pair<Space, LookUp>> answers,
+                                         TimePoint now) {
+  if (finished()) return {};
+  for (const auto& [space, look_up] : answers) {
+    ScatterTarget& target = targets_[space];
+    if (!target.settled()) target.OnLookUp(look_up, rules_, now);
   }
-  return request;
-}
-
-// One moment for all spaces of a request, so that they are asked for together again.
-TimePoint ScatterPlan::RetryAt(const Request& request, TimePoint now) {
-  return now + BackoffDelay(options_.backoff, request.tries, random_);
-}
-
-void ScatterPlan::Take(Space space, NodeIndex node, const Answer& answer, TimePoint retry_at) {
-  if (targets_[space].settled) return;
-  switch (answer.kind) {
-    case Answer::Kind::kAnswered:
-      return Settle(space, {true, node, absl::OkStatus()});
-    case Answer::Kind::kNotHere:
-      return Exclude(space, node, answer.error);
-    case Answer::Kind::kElsewhere:
-      return Follow(space, node, answer);
-    case Answer::Kind::kFailed:
-      return Fail(space, node, answer.error, retry_at);
-  }
-}
-
-void ScatterPlan::Follow(Space space, NodeIndex node, const Answer& answer) {
-  Target& target = targets_[space];
-  const bool newer = nodes_.Newer(answer.route.version, target.version);
-  if (!newer || target.redirects == options_.redirects_max) {
-    return Exclude(space, node, answer.error);
-  }
-  ++target.redirects;
-  target.version = answer.route.version;
-  target.holders.assign(1, {answer.route.primary});
-  for (NodeIndex replica : answer.route.replicas()) target.holders.push_back({replica});
-  results_[space] = {false, node, answer.error};
-}
-
-void ScatterPlan::Fail(Space space, NodeIndex node, const absl::Status& error, TimePoint retry_at) {
-  if (targets_[space].settled) return;
-  if (!WorthAnotherTry(error)) return Exclude(space, node, error);
-  results_[space] = {false, node, error};
-  targets_[space].not_before = retry_at;
-}
-
-void ScatterPlan::Exclude(Space space, NodeIndex node, const absl::Status& error) {
-  if (targets_[space].settled) return;
-  results_[space] = {false, node, error};
-  const ErrorCode code = CodeOf(error);
-  for (Holder& holder : targets_[space].holders) {
-    if (holder.node != node) continue;
-    holder.out = true;
-    holder.disclaims = code == ErrorCode::kNoAssignment || code == ErrorCode::kWrongNode;
-  }
-}
-
-void ScatterPlan::Settle(Space space, Result result) {
-  targets_[space].settled = true;
-  results_[space] = std::move(result);
-  --unsettled_;
-}
-
-void ScatterPlan::SettleAllMissing() {
-  for (Space space = 0; space < targets_.size(); ++space) {
-    if (targets_[space].settled) continue;
-    Result result = results_[space];
-    if (targets_[space].under_way > 0) {
-      result.error = MakeError(ErrorCode::kDeadlineExceeded, "no answer within the time limit");
-    }
-    Settle(space, std::move(result));
-  }
+  return Next(now);
 }
 
 ScatterPlan::Step ScatterPlan::Next(TimePoint now) {
   Step step;
   MarkSlow(now);
-  if (now >= deadline_) SettleAllMissing();
-  for (auto& [node, request] : Group(now)) {
+  if (now >= rules_.deadline) {
+    for (ScatterTarget& target : targets_) {
+      if (!target.settled()) target.OnDeadline();
+    }
+  }
+  Groups admitted;
+  while (Group(now, admitted, step.look_ups)) {
+  }
+  stats_.look_ups += step.look_ups.empty() ? 0 : 1;
+  for (auto& [node, request] : admitted) {
+    Count(request);
     step.sends.push_back({static_cast<uint32_t>(requests_.size()), node, request.spaces});
     requests_.push_back(std::move(request));
   }
+  CountUnsettled();
   if (finished()) {
     Abandon(now);
   } else {
@@ -171,165 +161,169 @@ ScatterPlan::Step ScatterPlan::Next(TimePoint now) {
   return step;
 }
 
-void ScatterPlan::Report(const Request& request, const absl::Status& error, TimePoint now) {
-  if (request.node == options_.self) return;
-  CircuitBreaker& breaker = nodes_.Of(request.node).reads;
-  if (CountsAgainstNode(error)) {
-    breaker.OnFailure(request.ticket, now, random_);
-  } else {
-    breaker.OnNoVerdict(request.ticket);
-  }
-}
-
-// A node that was slow, or silent to the end, has failed; the others were only not needed.
-void ScatterPlan::Abandon(TimePoint now) {
-  const absl::Status silent = MakeError(ErrorCode::kDeadlineExceeded, "");
-  for (Request& request : requests_) {
-    if (request.ended) continue;
-    request.ended = true;
-    Report(request, request.slow || now >= deadline_ ? silent : absl::CancelledError(), now);
-  }
-}
-
 void ScatterPlan::MarkSlow(TimePoint now) {
   for (Request& request : requests_) {
-    if (request.ended || request.slow || now < request.slow_at) continue;
+    const bool slow = now - request.since >= rules_.options.try_limit;
+    if (request.ended || request.slow || !slow) continue;
     request.slow = true;
-    for (Space space : request.spaces) --targets_[space].fresh;
+    for (Space space : request.spaces) targets_[space].OnSlow();
   }
 }
 
-ScatterPlan::Groups ScatterPlan::Group(TimePoint now) {
-  Groups admitted;
-  for (bool again = true; again;) {
-    again = false;
-    Groups groups;
-    for (Space space = 0; space < targets_.size(); ++space) AskFor(space, now, groups);
-    for (auto& [node, request] : groups) {
-      request.node = node;
-      request.slow_at = now + options_.try_limit;
-      // A node that has its request of this round already is not asked a second time.
-      auto same = admitted.find(node);
-      if (same != admitted.end()) {
-        same->second.spaces.insert(same->second.spaces.end(), request.spaces.begin(),
-                                   request.spaces.end());
-        std::sort(same->second.spaces.begin(), same->second.spaces.end());
-      } else if (Admit(request, now)) {
-        admitted.emplace(node, std::move(request));
-      } else {
-        again = true;
-      }
+bool ScatterPlan::Group(TimePoint now, Groups& admitted, std::vector<AskAll>& look_ups) {
+  Groups groups;
+  for (Space space = 0; space < targets_.size(); ++space) {
+    ScatterTarget& target = targets_[space];
+    if (target.settled()) continue;
+    const ScatterTarget::Move move = target.Next(rules_, now);
+    if (move.kind == ScatterTarget::Move::Kind::kLookUp) {
+      look_ups.push_back({space, target.version()});
+    }
+    if (move.kind != ScatterTarget::Move::Kind::kAsk) continue;
+    Request& request = groups[move.node];
+    request.node = move.node;
+    request.since = now;
+    request.spaces.push_back(space);
+    request.why = std::max(request.why, move.why);
+    request.repeated = request.repeated && move.repeated;
+    request.forward = request.forward || move.first || move.why == ScatterReason::kRedirected;
+  }
+  bool refused = false;
+  for (auto& [node, request] : groups) {
+    if (admitted.contains(node) || Admit(request, now)) {
+      Add(std::move(request), admitted);
+    } else {
+      refused = true;
     }
   }
-  return admitted;
+  return refused;
 }
 
-void ScatterPlan::AskFor(Space space, TimePoint now, Groups& groups) {
-  Target& target = targets_[space];
-  if (target.settled || target.fresh > 0) return;
-  do {
-    Holder* holder = Choose(space, now);
-    if (holder == nullptr) return;
-    Request& request = groups[holder->node];
-    request.repeated = holder->tries > 0 && (request.repeated || request.spaces.empty());
-    request.spaces.push_back(space);
-    request.tries = std::max(request.tries, holder->tries);
-    ++holder->tries;
-    ++target.under_way;
-    ++target.fresh;
-    results_[space].node = holder->node;
-  } while (target.asking_everybody);
+// A node that has its request of this moment already gets no second one.
+void ScatterPlan::Add(Request&& request, Groups& admitted) {
+  for (Space space : request.spaces) targets_[space].OnSent(request.node);
+  auto [same, is_new] = admitted.try_emplace(request.node, std::move(request));
+  if (is_new) return;
+  Request& whole = same->second;
+  whole.spaces.insert(whole.spaces.end(), request.spaces.begin(), request.spaces.end());
+  std::sort(whole.spaces.begin(), whole.spaces.end());
+  whole.why = std::max(whole.why, request.why);
+  whole.repeated = whole.repeated && request.repeated;
+  whole.forward = whole.forward || request.forward;
+}
+
+std::optional<CircuitBreaker::Ticket> ScatterPlan::TicketFor(const Request& request,
+                                                             TimePoint now) {
+  CircuitBreaker& breaker = rules_.nodes.Of(request.node).reads;
+  auto ticket = breaker.Admit(now);
+  if (ticket.has_value() || request.why != ScatterReason::kLastHolder) return ticket;
+  return breaker.AdmitLast(now);
 }
 
 bool ScatterPlan::Admit(Request& request, TimePoint now) {
-  if (request.node == options_.self) return true;
-  NodeState& node = nodes_.Of(request.node);
-  std::optional<CircuitBreaker::Ticket> ticket = node.reads.Admit(now);
-  if (!ticket && node.liveness.load() == Liveness::kAlive && IsLast(request)) {
-    ticket = node.reads.AdmitLast(now);
-  }
-  if (!ticket) {
-    ErrorDetail detail;
-    detail.code = ErrorCode::kCircuitBreakerOpen;
-    detail.retry_after = std::max(Duration::zero(), node.reads.retry_at() - now);
-    TakeBack(request, MakeError(detail, "it has failed repeatedly and is left alone for a while"));
+  if (request.node == rules_.options.self) return true;
+  NodeState& node = rules_.nodes.Of(request.node);
+  const auto ticket = TicketFor(request, now);
+  if (!ticket.has_value()) {
+    ++stats_.breaker_refusals;
+    if (request.why != ScatterReason::kLastHolder) {
+      attempts_.push_back({node.id.view(),
+                           "skipped",
+                           TextOf(request.why, rules_.options),
+                           MakeError(ErrorCode::kCircuitBreakerOpen, "its circuit breaker is open"),
+                           {}});
+    }
+    for (Space space : request.spaces) {
+      targets_[space].OnShut(request.node, node.reads.retry_at());
+    }
     return false;
   }
   if (request.repeated && !node.budget.TryWithdraw(now)) {
+    ++stats_.budget_refusals;
     node.reads.OnNoVerdict(*ticket);
-    TakeBack(request, absl::OkStatus());
+    for (Space space : request.spaces) targets_[space].OnSpent(request.node);
     return false;
   }
   if (!request.repeated) node.budget.OnRequest(now);
+  node.latency.Begin();
   request.ticket = *ticket;
   return true;
 }
 
-// The node is none of the spaces' holders any more, in this plan; `why` unless what went before
-// says it better.
-void ScatterPlan::TakeBack(const Request& request, const absl::Status& why) {
-  for (Space space : request.spaces) {
-    --targets_[space].under_way;
-    --targets_[space].fresh;
-    Exclude(space, request.node, why.ok() ? results_[space].error : why);
+void ScatterPlan::Count(const Request& request) {
+  const bool away = request.node != rules_.options.self;
+  stats_.hops += away && request.forward ? 1 : 0;
+  stats_.fallbacks += request.why == ScatterReason::kFallback ? 1 : 0;
+  if (!request.repeated) return;
+  ++stats_.retries;
+  stats_.retried_for.push_back(CodeOf(targets_[request.spaces.front()].result().error));
+}
+
+ScatterPlan::Request* ScatterPlan::End(uint32_t number) {
+  if (finished()) return nullptr;
+  Request& request = requests_[number];
+  ABSL_HARDENING_ASSERT(!request.ended);
+  request.ended = true;
+  for (Space space : request.spaces) targets_[space].OnEnded(request.slow);
+  return &request;
+}
+
+// As for a single request (call_plan.cc): a node that answers is well, whatever it answers, unless
+// it says that it is overloaded without saying for how long.
+void ScatterPlan::Judge(const Request& request, const absl::Status& status, TimePoint now) {
+  if (request.node == rules_.options.self) return;
+  NodeState& node = rules_.nodes.Of(request.node);
+  const Duration took = now - request.since;
+  const ErrorDetail detail = DetailOf(status);
+  const bool timed_out = detail.code == ErrorCode::kDeadlineExceeded;
+  const bool answered = status.ok() || Heard(status);
+  if (answered || timed_out) {
+    node.latency.End(took, now);
+  } else {
+    node.latency.Abandon();
+  }
+  const bool pushed_back =
+      detail.code == ErrorCode::kOverloaded && detail.retry_after > Duration::zero();
+  if (pushed_back) node.PushBack(now + std::min(detail.retry_after, kPushBackMax));
+  const bool at_fault = !status.ok() && InfoOf(detail.code).held_against_node && !pushed_back &&
+                        (!timed_out || took >= rules_.options.try_limit);
+  if (at_fault) return node.reads.OnFailure(request.ticket, now, rules_.random);
+  answered ? node.reads.OnSuccess(request.ticket, now) : node.reads.OnNoVerdict(request.ticket);
+}
+
+void ScatterPlan::Record(const Request& request, const absl::Status& status, TimePoint now) {
+  attempts_.push_back({rules_.nodes.IdOf(request.node).view(), OutcomeOf(status),
+                       TextOf(request.why, rules_.options), status, now - request.since});
+}
+
+// A node that was slow, or silent to the end, has failed; the others were only not needed.
+void ScatterPlan::Abandon(TimePoint now) {
+  for (Request& request : requests_) {
+    if (request.ended) continue;
+    const bool silent = request.slow || now >= rules_.deadline;
+    if (!silent) continue;
+    request.ended = true;
+    Judge(request, Silent(), now);
+    Record(request, Silent(), now);
   }
 }
 
-// Some space of the request has no other holder to ask.
-bool ScatterPlan::IsLast(const Request& request) const {
-  return std::any_of(request.spaces.begin(), request.spaces.end(), [&](Space space) {
-    const HolderList& holders = targets_[space].holders;
-    return std::none_of(holders.begin(), holders.end(), [&](const Holder& holder) {
-      return holder.node != request.node && !holder.out && holder.tries == 0;
-    });
-  });
-}
-
-ScatterPlan::Holder* ScatterPlan::Choose(Space space, TimePoint now) {
-  Target& target = targets_[space];
-  Holder* holder = LeastTried(target);
-  const bool untried = holder != nullptr && holder->tries == 0;
-  if (untried) return holder;
-  if (target.under_way > 0) return nullptr;  // it may still answer
-  if (holder == nullptr && AddEverybody(target)) return LeastTried(target);
-  const bool again = holder != nullptr && target.not_before < deadline_;
-  if (!again) Settle(space, results_[space]);
-  return again && now >= target.not_before ? holder : nullptr;
-}
-
-// Null if nobody is left.
-ScatterPlan::Holder* ScatterPlan::LeastTried(Target& target) {
-  auto order = [this](const Holder& holder) {
-    return std::tuple(holder.out, holder.tries, IsGone(nodes_.Of(holder.node)));
-  };
-  auto least =
-      std::min_element(target.holders.begin(), target.holders.end(),
-                       [&](const Holder& a, const Holder& b) { return order(a) < order(b); });
-  if (least == target.holders.end() || least->out) return nullptr;
-  return least->tries < options_.tries_per_node_max ? &*least : nullptr;
-}
-
-// For a space that has moved away from all its known holders; false if that leaves nobody to ask.
-bool ScatterPlan::AddEverybody(Target& target) {
-  const bool moved_away = std::all_of(target.holders.begin(), target.holders.end(),
-                                      [](const Holder& holder) { return holder.disclaims; });
-  if (!moved_away || target.asking_everybody || target.version == RouteVersion{}) return false;
-  target.asking_everybody = true;
-  for (NodeIndex node : everyone_) {
-    const bool known = std::any_of(target.holders.begin(), target.holders.end(),
-                                   [&](const Holder& holder) { return holder.node == node; });
-    if (!known) target.holders.push_back({node});
-  }
-  return LeastTried(target) != nullptr;
+void ScatterPlan::CountUnsettled() {
+  unsettled_ = static_cast<size_t>(
+      std::count_if(targets_.begin(), targets_.end(),
+                    [](const ScatterTarget& target) { return !target.settled(); }));
 }
 
 TimePoint ScatterPlan::WakeAt() const {
-  TimePoint wake = deadline_;
+  TimePoint wake = rules_.deadline;
   for (const Request& request : requests_) {
-    if (!request.ended && !request.slow) wake = std::min(wake, request.slow_at);
+    if (!request.ended && !request.slow) {
+      wake = std::min(wake, request.since + rules_.options.try_limit);
+    }
   }
-  for (const Target& target : targets_) {
-    if (!target.settled && target.under_way == 0) wake = std::min(wake, target.not_before);
+  for (const ScatterTarget& target : targets_) {
+    const TimePoint at = target.settled() ? TimePoint::min() : target.look_at();
+    if (at > TimePoint::min()) wake = std::min(wake, at);
   }
   return wake;
 }

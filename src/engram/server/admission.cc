@@ -25,7 +25,8 @@ routing::AdmissionOptions OptionsFor(int running_max, const NodeConfig& config) 
 Admission::LoopGates::LoopGates(const net::EventLoop* l, const NodeConfig& config)
     : loop(l),
       writes(OptionsFor(config.writes_max, config)),
-      recalls(OptionsFor(config.workers + 1, config)) {}
+      recalls(OptionsFor(config.workers + 1, config)),
+      scatters(OptionsFor(config.scatters_max, config)) {}
 
 Admission::Admission(const NodeConfig& config, const net::EventLoopGroup& loops)
     : self_(config.node_id) {
@@ -34,7 +35,17 @@ Admission::Admission(const NodeConfig& config, const net::EventLoopGroup& loops)
 }
 
 void Admission::Pass(const net::EventLoop& loop, const Request& request, Work work, Done done) {
-  CountedGate& gate = GateOf(loop, request.op);
+  LoopGates& gates = GatesOf(loop);
+  PassGate(routing::IsWrite(request.op) ? gates.writes : gates.recalls, request, std::move(work),
+           std::move(done));
+}
+
+void Admission::PassScatter(const net::EventLoop& loop, TimePoint deadline, Work work, Done done) {
+  PassGate(GatesOf(loop).scatters, {routing::Operation::kRecall, SpaceId(), deadline},
+           std::move(work), std::move(done));
+}
+
+void Admission::PassGate(CountedGate& gate, const Request& request, Work work, Done done) {
   if (gate.gate.Enter()) return Run(gate, std::move(work), std::move(done));
   Wait(gate, request, std::move(work), std::move(done));
 }
@@ -77,7 +88,9 @@ void Admission::Count(CountedGate& gate, ShedReason reason) {
 Admission::Counts Admission::CountsOf(Kind kind) const {
   Counts sum;
   for (const auto& gates : gates_) {
-    const CountedGate& gate = kind == Kind::kWrites ? gates->writes : gates->recalls;
+    const CountedGate& gate = kind == Kind::kWrites    ? gates->writes
+                              : kind == Kind::kRecalls ? gates->recalls
+                                                       : gates->scatters;
     sum.running += gate.running.value();
     sum.waiting += gate.waiting.value();
     for (size_t i = 0; i < sum.shed.size(); ++i) sum.shed[i] += gate.shed[i].value();
@@ -85,11 +98,11 @@ Admission::Counts Admission::CountsOf(Kind kind) const {
   return sum;
 }
 
-Admission::CountedGate& Admission::GateOf(const net::EventLoop& loop, routing::Operation op) {
+Admission::LoopGates& Admission::GatesOf(const net::EventLoop& loop) {
   auto it =
       std::find_if(gates_.begin(), gates_.end(), [&](const auto& g) { return g->loop == &loop; });
   ABSL_HARDENING_ASSERT(it != gates_.end());
-  return routing::IsWrite(op) ? (*it)->writes : (*it)->recalls;
+  return **it;
 }
 
 absl::Status Admission::Overloaded(const SpaceId& space, Duration retry_after) const {

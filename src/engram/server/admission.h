@@ -2,9 +2,10 @@
 // as OVERLOADED with the time after which to try again (SPEC R14). Ownership is checked before, so
 // that a busy node that is the wrong one still redirects.
 //
-// Each loop has two gates (routing/admission_gate.h), because what holds up the one does not hold
-// up the other: writes wait for the disk, recalls for a worker. A get passes without: it is served
-// in place, so that its loop never has a second one.
+// Each loop has three gates (routing/admission_gate.h), because what holds up the one does not hold
+// up the other: writes wait for the disk, recalls for a worker, and a recall over several spaces,
+// at the node that gathers it, for other nodes; this node's own part in it is a recall. A get
+// passes without: it is served in place, so that its loop never has a second one.
 //
 // Thread-safety: Pass() on any loop of the group, `done` and `work` run on the same; CountsOf() on
 // any thread. The loops must have stopped when it is destroyed.
@@ -39,7 +40,7 @@ inline constexpr std::array<std::string_view, 3> kShedReasonNames = {"queue_full
 
 class Admission {
  public:
-  enum class Kind : uint8_t { kWrites, kRecalls };
+  enum class Kind : uint8_t { kWrites, kRecalls, kScatters };
   // Of one kind, over all loops.
   struct Counts {
     int64_t running = 0;
@@ -61,6 +62,8 @@ class Admission {
   // Runs `work` now or when there is room for it, or answers OVERLOADED. `work` calls its argument
   // exactly once, when it has ended.
   void Pass(const net::EventLoop& loop, const Request& request, Work work, Done done);
+  // The same for a recall over several spaces that this node gathers.
+  void PassScatter(const net::EventLoop& loop, TimePoint deadline, Work work, Done done);
 
   Counts CountsOf(Kind kind) const;
 
@@ -80,9 +83,11 @@ class Admission {
     const net::EventLoop* loop;
     CountedGate writes;
     CountedGate recalls;
+    CountedGate scatters;
   };
 
-  CountedGate& GateOf(const net::EventLoop& loop, routing::Operation op);
+  LoopGates& GatesOf(const net::EventLoop& loop);
+  void PassGate(CountedGate& gate, const Request& request, Work work, Done done);
   void Run(CountedGate& gate, Work work, Done done);
   void Wait(CountedGate& gate, const Request& request, Work work, Done done);
   static void Count(CountedGate& gate, ShedReason reason);

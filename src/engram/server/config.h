@@ -44,7 +44,8 @@ struct NodeConfig {
   int loops = 0;  // 0: one per core
   int workers = 2;
   int writes_max = 512;   // of each loop; SPEC R14
-  int queue_max = 1'000;  // of each loop: writes, and as many recalls
+  int scatters_max = 64;  // of each loop: recalls over several spaces
+  int queue_max = 1'000;  // of each loop: writes, and as many recalls of each kind
   Duration deadline = std::chrono::seconds(10);
   Duration drain = std::chrono::seconds(10);
   Duration connect_timeout = std::chrono::seconds(5);

@@ -324,10 +324,13 @@ std::vector<ConfigKey> EngineKeys() {
       {"writes-max", "writes under way at a time, of each loop; further ones wait",
        [](Config& c, Text v) { return SetInt("writes-max", 1, 10'000, v, c.writes_max); },
        ShowInt<&Config::writes_max>},
+      {"scatters-max",
+       "recalls over several spaces under way at a time, of each loop; further ones wait",
+       [](Config& c, Text v) { return SetInt("scatters-max", 1, 10'000, v, c.scatters_max); },
+       ShowInt<&Config::scatters_max>},
       {"queue-max",
-       "writes, and as many recalls, that wait at a time, of each loop; beyond it, or if they "
-       "would "
-       "be answered too late, they are refused as OVERLOADED",
+       "writes, and as many recalls, and as many over several spaces, that wait at a time, of each "
+       "loop; beyond it, or if they would be answered too late, they are refused as OVERLOADED",
        [](Config& c, Text v) { return SetInt("queue-max", 0, 100'000, v, c.queue_max); },
        ShowInt<&Config::queue_max>},
   };

@@ -4,35 +4,72 @@
 #include <span>
 #include <utility>
 
-#include "engram/peer/v1/peer.pb.h"
+#include "engram/base/string_hash.h"
 #include "engram/routing/route_names.h"
 #include "engram/server/convert.h"
 #include "engram/server/metadata_names.h"
 #include "engram/server/operations.h"
 
 namespace engram::server {
+namespace {
+
+// So that the answer to one question stays far below what a message may have.
+constexpr size_t kSpacesOfQuestionMax = 1'000;
+
+}  // namespace
+
 struct LookUps::Round {
-  SpaceId space;
-  routing::Claims claims;
-  size_t missing = 0;
+  std::vector<SpaceId> spaces;
+  std::vector<routing::Claims> claims;  // by position in `spaces`
+  StringMap<size_t> positions;
+  size_t missing = 0;  // nodes that have not answered
 };
 
 void LookUps::Ask(const SpaceId& space, const routing::RouteVersion& known,
                   routing::LookUpLine::Done done) {
-  if (!line_.Join(space.view(), known, Now(), std::move(done))) return;
+  if (line_.Join(space.view(), known, Now(), std::move(done))) AskEverybody({space});
+}
+
+void LookUps::AskMany(std::span<const InDoubt> spaces,
+                      const std::function<void(size_t, const routing::LookUp&)>& done) {
+  std::vector<SpaceId> unasked;
+  auto ask = [&] { AskEverybody(std::exchange(unasked, {})); };
+  for (size_t i = 0; i < spaces.size(); ++i) {
+    auto one = [done, i](const routing::LookUp& look_up) { done(i, look_up); };
+    if (line_.Join(spaces[i].space.view(), spaces[i].known, Now(), std::move(one))) {
+      unasked.push_back(spaces[i].space);
+    }
+    if (unasked.size() == kSpacesOfQuestionMax) ask();
+  }
+  if (!unasked.empty()) ask();
+}
+
+void LookUps::AskEverybody(std::vector<SpaceId> spaces) {
   const auto nodes = static_cast<uint32_t>(context_.members().size());
-  auto round = std::make_shared<Round>(Round{space, {context_.nodes, nodes}, nodes});
+  peer::v1::HoldsRequest question;
+  auto round = std::make_shared<Round>();
+  for (const SpaceId& space : spaces) {
+    question.add_spaces(space.value());
+    round->positions.emplace(space.value(), round->positions.size());
+  }
+  round->spaces = std::move(spaces);
+  round->claims = std::vector<routing::Claims>(round->spaces.size(), {context_.nodes, nodes});
+  round->missing = nodes;
+  const std::string bytes = question.SerializeAsString();
   for (routing::NodeIndex node : context_.members()) {
-    if (node != context_.self_index) AskPeer(round, node);
+    if (node != context_.self_index) AskPeer(round, node, bytes);
   }
   // Of itself it knows without asking.
-  round->claims.Add(context_.self_index, context_.held.Find(space.view()), true);
+  for (size_t i = 0; i < round->spaces.size(); ++i) {
+    round->claims[i].Add(context_.self_index, context_.held.Find(round->spaces[i].view()), true);
+  }
   --round->missing;
   EndIfAllAnswered(*round);
 }
 
 // A node that is known to be gone, or that does not answer reads, would only take the time.
-void LookUps::AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex node) {
+void LookUps::AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex node,
+                      const std::string& question) {
   routing::NodeState& state = context_.nodes.Of(node);
   const routing::Liveness liveness = state.liveness.load(std::memory_order_relaxed);
   const bool gone = liveness == routing::Liveness::kDead || liveness == routing::Liveness::kLeft;
@@ -41,15 +78,13 @@ void LookUps::AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex no
     --round->missing;
     return;
   }
-  peer::v1::HoldsRequest question;
-  question.set_space(round->space.value());
   net::CallOptions options{Now() + routing::LookUpLine::kLimit, {}};
   options.metadata.Add(kMdCluster, context_.config.cluster, net::Recurrence::kRepeated);
   net::Channel& channel = *context_.pool.Get(loop_.index, state.id, context_.AddressOf(node));
-  channel.Unary(kHoldsMethod, std::move(options), question.SerializeAsString(),
+  channel.Unary(kHoldsMethod, std::move(options), question,
                 [this, round, node, ticket = *ticket](const net::CallResult& result) {
                   Judge(node, ticket, result);
-                  OnAnswer(round, node, result);
+                  OnAnswer(*round, node, result);
                 });
 }
 
@@ -61,26 +96,32 @@ void LookUps::Judge(routing::NodeIndex node, routing::CircuitBreaker::Ticket tic
   breaker.OnFailure(ticket, Now(), loop_.random);
 }
 
-void LookUps::OnAnswer(const std::shared_ptr<Round>& round, routing::NodeIndex node,
-                       const net::CallResult& result) {
+void LookUps::OnAnswer(Round& round, routing::NodeIndex node, const net::CallResult& result) {
   peer::v1::HoldsResponse reply;
   if (result.status.ok() && reply.ParseFromString(result.message)) {
-    const bool held = reply.has_assignment();
-    const v1::Assignment& said = held ? reply.assignment() : reply.heard();
-    std::optional<routing::Route> route;
-    if (said.space() == round->space.view()) {
-      placement::Assignment claim = FromProto(said);
+    std::vector<std::pair<std::optional<routing::Route>, bool>> said(round.spaces.size());
+    auto take = [&](const v1::Assignment& proto, bool held) {
+      auto at = round.positions.find(proto.space());
+      if (at == round.positions.end()) return;
+      const placement::Assignment claim = FromProto(proto);
       context_.table.Apply(std::span(&claim, 1));
-      route = ToRoute(claim, context_.nodes);
+      said[at->second] = {ToRoute(claim, context_.nodes), held};
+    };
+    for (const v1::Assignment& heard : reply.heard()) take(heard, false);
+    for (const v1::Assignment& held : reply.held()) take(held, true);
+    for (size_t i = 0; i < said.size(); ++i) {
+      round.claims[i].Add(node, said[i].first, said[i].second);
     }
-    round->claims.Add(node, route, held);
   }
-  --round->missing;
-  EndIfAllAnswered(*round);
+  --round.missing;
+  EndIfAllAnswered(round);
 }
 
 void LookUps::EndIfAllAnswered(Round& round) {
-  if (round.missing == 0) line_.End(round.space.view(), round.claims.result(), Now());
+  if (round.missing > 0) return;
+  for (size_t i = 0; i < round.spaces.size(); ++i) {
+    line_.End(round.spaces[i].view(), round.claims[i].result(), Now());
+  }
 }
 
 }  // namespace engram::server

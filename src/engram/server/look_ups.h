@@ -2,9 +2,13 @@
 // LookUpLine. Belongs to one loop.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "engram/net/channel.h"
+#include "engram/peer/v1/peer.pb.h"
 #include "engram/routing/claims.h"
 #include "engram/routing/look_up_line.h"
 #include "engram/server/node_context.h"
@@ -13,6 +17,11 @@ namespace engram::server {
 
 class LookUps {
  public:
+  struct InDoubt {
+    SpaceId space;
+    routing::RouteVersion known;  // as in LookUpLine::Join
+  };
+
   LookUps(NodeContext& context, LoopState& loop)
       : context_(context), loop_(loop), line_(context.nodes) {}
 
@@ -20,12 +29,18 @@ class LookUps {
   void Ask(const SpaceId& space, const routing::RouteVersion& known,
            routing::LookUpLine::Done done);
 
+  // The same for many, with one question to each node; `done` runs once for each, with its
+  // position.
+  void AskMany(std::span<const InDoubt> spaces,
+               const std::function<void(size_t, const routing::LookUp&)>& done);
+
  private:
   struct Round;
 
-  void AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex node);
-  void OnAnswer(const std::shared_ptr<Round>& round, routing::NodeIndex node,
-                const net::CallResult& result);
+  void AskEverybody(std::vector<SpaceId> spaces);
+  void AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex node,
+               const std::string& question);
+  void OnAnswer(Round& round, routing::NodeIndex node, const net::CallResult& result);
   void Judge(routing::NodeIndex node, routing::CircuitBreaker::Ticket ticket,
              const net::CallResult& result);
   void EndIfAllAnswered(Round& round);

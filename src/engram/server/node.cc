@@ -125,7 +125,7 @@ struct Node::Parts {
         admission(config, loops),
         local(context.self, *engine, context.held, context.table, workers, admission),
         peer_streams(context, local),
-        scatter(context, *engine, workers),
+        scatter(context, *engine, workers, admission),
         router(context, local),
         metrics(context, admission, WallNow()),
         server(loops, ServerOptionsOf(config, tls)),
@@ -165,7 +165,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
   AddMemoryService(p.server, p.context, p.router);
   AddPeerService(p.server, p.context, p.local);
   p.peer_streams.AddTo(p.server);
-  AddRecallMany(p.server, p.context, p.scatter);
+  AddRecallMany(p.server, p.context, p.scatter, p.admission);
   p.scatter.AddTo(p.server);
   AddReflectionService(p.server, kPublicServices);
   p.health.AddTo(p.server);

@@ -120,7 +120,8 @@ void AddByCode(Families& out, Metric metric, const char* label, const RoutingMet
 
 uint64_t Sheds(const RoutingMetrics& metrics) {
   uint64_t sum = metrics.PeerRequests(ErrorCode::kOverloaded);
-  for (routing::Strategy here : {routing::Strategy::kLocal, routing::Strategy::kLocalOnly}) {
+  for (routing::Strategy here : {routing::Strategy::kLocal, routing::Strategy::kLocalOnly,
+                                 routing::Strategy::kScatterGather}) {
     sum += metrics.DurationsOf(static_cast<size_t>(here), ErrorCode::kOverloaded).count();
   }
   return sum;
@@ -247,7 +248,8 @@ std::vector<MetricFamily> NodeMetrics::Collect() const {
 void NodeMetrics::AddAdmission(Families& out) const {
   const std::pair<std::string, Admission::Counts> kinds[] = {
       {"writes", admission_.CountsOf(Admission::Kind::kWrites)},
-      {"recalls", admission_.CountsOf(Admission::Kind::kRecalls)}};
+      {"recalls", admission_.CountsOf(Admission::Kind::kRecalls)},
+      {"scatters", admission_.CountsOf(Admission::Kind::kScatters)}};
   MetricFamily& running = AddFamily(out, Metric::kAdmissionRunning);
   for (const auto& [name, counts] : kinds) {
     AddValue(running, static_cast<double>(counts.running), {{"operations", name}});

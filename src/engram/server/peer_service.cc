@@ -64,10 +64,12 @@ void HandleHolds(const NodeContext& context, ServerCall call, const std::string&
     return call.Reply(InvalidArgument("message", "the bytes are not a valid HoldsRequest"));
   }
   peer::v1::HoldsResponse reply;
-  if (auto held = context.held.FindAssignment(request.space())) {
-    *reply.mutable_assignment() = ToProto(*held);
-  } else if (auto heard = context.table.FindAssignment(request.space())) {
-    *reply.mutable_heard() = ToProto(*heard);
+  for (const std::string& space : request.spaces()) {
+    if (auto held = context.held.FindAssignment(space)) {
+      *reply.add_held() = ToProto(*held);
+    } else if (auto heard = context.table.FindAssignment(space)) {
+      *reply.add_heard() = ToProto(*heard);
+    }
   }
   call.Reply(reply.SerializeAsString());
 }
@@ -80,10 +82,6 @@ absl::Status CheckCluster(const NodeContext& context, const ServerCall& call) {
   return InvalidArgument(kMdCluster,
                          fmt::format("node {} is of cluster '{}', the request came from '{}'",
                                      context.self.value(), context.config.cluster, cluster));
-}
-
-absl::Status CheckHeld(const NodeContext& context, const SpaceId& space) {
-  return RefusalOf(context, routing::Operation::kRecall, {}, space, false);
 }
 
 void AddPeerService(net::Server& server, NodeContext& context, LocalService& local) {

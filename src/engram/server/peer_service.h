@@ -14,8 +14,5 @@ void AddPeerService(net::Server& server, NodeContext& context, LocalService& loc
 
 // What every method between nodes checks. Refuses a request that comes from another cluster.
 [[nodiscard]] absl::Status CheckCluster(const NodeContext& context, const net::ServerCall& call);
-// OK if this node may answer a read of the space; else NO_ASSIGNMENT, or WRONG_NODE with the
-// assignment.
-[[nodiscard]] absl::Status CheckHeld(const NodeContext& context, const SpaceId& space);
 
 }  // namespace engram::server

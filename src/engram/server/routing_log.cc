@@ -40,6 +40,13 @@ void RoutingLog::Attempts(const SpaceId& space, std::span<const routing::Attempt
   }
 }
 
+void RoutingLog::OneOfMany(const routing::AttemptRecord& attempt, TimePoint now) {
+  // No space and no node has this name.
+  static const SpaceId several("*");
+  if (attempt.outcome == "redirect") return Redirect(several, attempt.node, "*", now);
+  if (!attempt.error.ok()) Fallback(several, attempt, "*", now);
+}
+
 void RoutingLog::Breaker(const NodeId& node, std::string_view operations,
                          const routing::CircuitBreaker& breaker, TimePoint now) {
   const bool closed = breaker.state(now) == routing::CircuitBreaker::State::kClosed;

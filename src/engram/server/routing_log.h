@@ -62,6 +62,10 @@ class RoutingLog {
   void Attempts(const SpaceId& space, std::span<const routing::AttemptRecord> attempts,
                 TimePoint now);
 
+  // One of the requests of a recall over several spaces that did not go well; which of the spaces
+  // went to whom instead, --explain shows.
+  void OneOfMany(const routing::AttemptRecord& attempt, TimePoint now);
+
   // The breaker of `operations` ("reads", "writes") at the node, after a request to it has ended.
   // Says so if it opened or closed since this loop last looked, and no other loop has said it.
   void Breaker(const NodeId& node, std::string_view operations,

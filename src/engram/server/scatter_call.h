@@ -8,6 +8,8 @@
 //
 // In each step one request goes to each node, all at once (scatter_round.h). A step may take two
 // thirds of the time that is left, so that one silent node never costs the answer of the others.
+// Each space is routed as a recall of it alone would be, by its own read policy; while this node is
+// cut off, only its own spaces are asked for, and everything is flagged (SPEC R12).
 //
 // Belongs to one loop. Alive as long as a step of it is under way, or its owner holds it.
 #pragma once
@@ -41,11 +43,13 @@ class ScatterCall : public std::enable_shared_from_this<ScatterCall> {
     v1::RecallManyRequest question;  // without the spaces
     bool strict = false;
     TimePoint deadline;
+    std::optional<routing::ReadPreference> preference;
   };
   // InvalidArgument naming the field.
-  static absl::StatusOr<Request> Parse(const std::string& body, TimePoint deadline);
+  static absl::StatusOr<Request> Parse(const std::string& body, const net::Metadata& metadata,
+                                       TimePoint deadline);
 
-  // `service` must outlive the call. `done` gets the answer once, not after Cancel().
+  // `service` must outlive the call. `done` gets the answer once; CANCELLED after Cancel().
   ScatterCall(NodeContext& context, LoopState& loop, ScatterService& service, Request request,
               Done done);
 
@@ -56,15 +60,19 @@ class ScatterCall : public std::enable_shared_from_this<ScatterCall> {
   using Space = ScatterRound::Space;
   using Spaces = std::vector<Space>;
   using Answers = absl::StatusOr<std::vector<ScatterRound::Answer>>;
-  using Results = ScatterRound::Results;
+  using Wanted = routing::ScatterPlan::Wanted;
+  using Results = std::vector<routing::ScatterPlan::Result>;
 
   // --- survey
-  bool NeedsSurvey(const std::vector<routing::ScatterPlan::Holders>& holders) const;
+  bool NeedsSurvey(const std::vector<Wanted>& spaces) const;
   void Survey();
+  void AddPatterns(std::vector<Wanted>& spaces);
+  void TakeStatistics(const peer::v1::SpaceSurvey& survey);
   std::string SurveyRequest(const Spaces& spaces);
   Answers TakeSurvey(const Spaces& spaces, const std::string& reply);
   void OnSurveyed(const Results& results);
   void NameWhatIsKnownOf(std::map<NodeId, absl::Status> unreached);
+  void FindInSurveyed();
 
   // --- find
   void Find(std::vector<std::string> names);
@@ -81,13 +89,16 @@ class ScatterCall : public std::enable_shared_from_this<ScatterCall> {
   Answers TakeRead(const Spaces& spaces, const std::string& reply);
   void OnRead(const Results& results);
 
-  void Ask(ScatterStep step, const std::vector<routing::ScatterPlan::Holders>& spaces,
+  void Ask(ScatterStep step, const std::vector<Wanted>& spaces,
            std::string (ScatterCall::*request)(const Spaces&),
            Answers (ScatterCall::*take)(const Spaces&, const std::string&),
            void (ScatterCall::*done)(const Results&));
-  routing::ScatterPlan::Holders HoldersOf(const std::string& name) const;
-  void AddRouted(const std::string& name, peer::v1::RoutedSpace* routed) const;
-  ScatterRound::Answer AnswerTo(const std::string& name, const peer::v1::SpaceRefusal& refusal);
+  void Account(ScatterRound::Outcome& outcome);
+  routing::ReadPolicy PolicyOf(std::string_view name) const;
+  Wanted WantedOf(const std::string& name) const;
+  std::vector<Wanted> WantedOfAsked() const;
+  void AddRouted(Space space, peer::v1::RoutedSpace* routed) const;
+  ScatterRound::Answer AnswerTo(Space space, const peer::v1::SpaceRefusal* refusal);
   void Learn(const std::string& name, const v1::Assignment& assignment);
   std::optional<v1::RecallResult>& RecordOf(const memory::MergedHit& hit) {
     return records_[hit.space][hit.found];
@@ -100,6 +111,7 @@ class ScatterCall : public std::enable_shared_from_this<ScatterCall> {
   double ConfidenceOf(const v1::Coverage& coverage) const;
   absl::Status StrictError() const;
   void Finish(absl::StatusOr<std::string> message);
+  void Log() const;
 
   NodeContext& context_;
   LoopState& loop_;
@@ -110,11 +122,22 @@ class ScatterCall : public std::enable_shared_from_this<ScatterCall> {
   const memory::RankingQuery ranking_;
   routing::ScatterOptions options_;
   std::shared_ptr<ScatterRound> round_;
+  // The spaces of the step under way, by position; the nodes that are asked for patterns follow.
+  std::vector<std::string> asked_;
+  // This node's own, as it was when the last step began.
+  routing::Reachability reach_;
+  bool degraded_ = false;
+  bool stale_ = false;
+  bool surveyed_ = false;
   routing::AttemptRecords attempts_;
+  routing::CallStats stats_;
 
   std::vector<NodeId> pattern_nodes_;                     // asked for what the patterns match
+  size_t nodes_for_patterns_ = 0;                         // that would have to be
   std::map<std::string, memory::TextStatistics> survey_;  // by the space's name
-  std::map<std::string, absl::Status> missing_;           // likewise
+  // Those that a pattern matches, if only a replica that must not answer has said so yet.
+  std::set<std::string> matched_;
+  std::map<std::string, absl::Status> missing_;  // likewise
   std::map<NodeId, absl::Status> unreached_;
 
   std::optional<memory::TextStatistics> statistics_;
@@ -122,6 +145,7 @@ class ScatterCall : public std::enable_shared_from_this<ScatterCall> {
   // By position in the steps after the survey.
   std::vector<std::string> names_;
   std::vector<memory::SpaceFindings> findings_;
+  std::vector<double> factors_;  // of the confidence, by who answered
   std::vector<std::vector<std::optional<v1::RecallResult>>> records_;
   std::vector<memory::MergedHit> hits_;
   std::map<Space, std::vector<const memory::MergedHit*>> to_read_;
@@ -130,6 +154,7 @@ class ScatterCall : public std::enable_shared_from_this<ScatterCall> {
 
 // The handler of MemoryService.RecallMany. All arguments must outlive the server. REQUIRES: before
 // server.Start().
-void AddRecallMany(net::Server& server, NodeContext& context, ScatterService& service);
+void AddRecallMany(net::Server& server, NodeContext& context, ScatterService& service,
+                   Admission& admission);
 
 }  // namespace engram::server

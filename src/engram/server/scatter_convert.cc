@@ -9,6 +9,8 @@
 namespace engram::server {
 namespace {
 
+constexpr uint64_t kRetryAfterMillisMax = 3'600'000;
+
 peer::v1::FoundMemory FoundProto(memory::Found found) {
   peer::v1::FoundMemory proto;
   proto.set_id(found.id.value());
@@ -69,18 +71,27 @@ memory::TextStatistics FromProto(const peer::v1::TextStatistics& proto) {
   return {proto.documents(), proto.words(), {proto.with_term().begin(), proto.with_term().end()}};
 }
 
+uint64_t MillisOf(Duration duration) {
+  return static_cast<uint64_t>(
+      std::chrono::ceil<std::chrono::milliseconds>(std::max(duration, Duration::zero())).count());
+}
+
 peer::v1::SpaceRefusal ToRefusal(const absl::Status& status) {
   peer::v1::SpaceRefusal refusal;
   refusal.set_code(static_cast<v1::ErrorCode>(CodeOf(status)));
   refusal.set_message(std::string(status.message()));
   if (auto known = AttachedAssignment(status)) *refusal.mutable_assignment() = ToProto(*known);
+  refusal.set_retry_after_ms(MillisOf(DetailOf(status).retry_after));
   return refusal;
 }
 
 absl::Status FromProto(const peer::v1::SpaceRefusal& refusal) {
   const bool known = refusal.code() > 0 && refusal.code() < kErrorCodeCount;
-  const auto code = known ? static_cast<ErrorCode>(refusal.code()) : ErrorCode::kInternal;
-  return MakeError(code, refusal.message());
+  ErrorDetail detail;
+  detail.code = known ? static_cast<ErrorCode>(refusal.code()) : ErrorCode::kInternal;
+  detail.retry_after =
+      std::chrono::milliseconds(std::min<uint64_t>(refusal.retry_after_ms(), kRetryAfterMillisMax));
+  return MakeError(detail, known ? refusal.message() : "the node did not say why");
 }
 
 v1::RecallResult ToRecord(memory::Memory memory) {

@@ -19,8 +19,11 @@ absl::StatusOr<memory::RecallQuery> ToQuery(const v1::RecallManyRequest& request
 peer::v1::TextStatistics ToProto(const memory::TextStatistics& statistics);
 memory::TextStatistics FromProto(const peer::v1::TextStatistics& proto);
 
+// Rounded up; 0 for what is negative.
+uint64_t MillisOf(Duration duration);
+
 peer::v1::SpaceRefusal ToRefusal(const absl::Status& status);
-// An error with the refusal's code and text.
+// An error with the refusal's code, text and time to come again.
 absl::Status FromProto(const peer::v1::SpaceRefusal& refusal);
 
 // The memory as it travels before the merge has given it a score: its confidence is its own.

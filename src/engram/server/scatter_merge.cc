@@ -45,9 +45,9 @@ void ScatterCall::Read() {
     if (!here) to_read_[static_cast<Space>(hit.space)].push_back(&hit);
   }
   // The plan numbers what it is given: the n-th of to_read_.
-  std::vector<ScatterPlan::Holders> spaces;
-  for (const auto& [space, wanted] : to_read_) spaces.push_back(HoldersOf(names_[space]));
-  Ask(ScatterStep::kRead, spaces, &ScatterCall::ReadRequest, &ScatterCall::TakeRead,
+  asked_.clear();
+  for (const auto& [space, wanted] : to_read_) asked_.push_back(names_[space]);
+  Ask(ScatterStep::kRead, WantedOfAsked(), &ScatterCall::ReadRequest, &ScatterCall::TakeRead,
       &ScatterCall::OnRead);
 }
 
@@ -57,7 +57,7 @@ std::string ScatterCall::ReadRequest(const Spaces& spaces) {
   for (Space nth : spaces) {
     const auto& [space, wanted] = *std::next(to_read_.begin(), nth);
     peer::v1::MemoriesOfSpace* memories = request.add_spaces();
-    AddRouted(names_[space], memories->mutable_space());
+    AddRouted(nth, memories->mutable_space());
     for (const MergedHit* hit : wanted) {
       memories->add_ids(findings_[hit->space].found[hit->found].id.value());
     }
@@ -74,14 +74,14 @@ ScatterCall::Answers ScatterCall::TakeRead(const Spaces& spaces, const std::stri
   for (Space nth : spaces) {
     ScatterRound::Answer& answer = answers.emplace_back();
     const auto& [space, wanted] = *std::next(to_read_.begin(), nth);
-    auto read = by_name.find(names_[space]);
-    if (read == by_name.end() || read->second->has_refusal()) {
-      answer = AnswerTo(names_[space],
-                        read == by_name.end() ? peer::v1::SpaceRefusal() : read->second->refusal());
+    auto at = by_name.find(asked_[nth]);
+    peer::v1::ReadSpace* read = at == by_name.end() ? nullptr : at->second;
+    if (read == nullptr || read->has_refusal()) {
+      answer = AnswerTo(nth, read == nullptr ? nullptr : &read->refusal());
       continue;
     }
     std::map<std::string, v1::RecallResult*> memories;
-    for (v1::RecallResult& m : *read->second->mutable_memories()) memories[m.id()] = &m;
+    for (v1::RecallResult& m : *read->mutable_memories()) memories[m.id()] = &m;
     for (const MergedHit* hit : wanted) {
       auto memory = memories.find(findings_[hit->space].found[hit->found].id.value());
       if (memory == memories.end()) {

@@ -2,24 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "engram/server/look_ups.h"
 #include "engram/server/metadata_names.h"
 
 namespace engram::server {
 namespace {
 
 using routing::ScatterPlan;
-
-std::string_view WhyOf(ScatterStep step) {
-  switch (step) {
-    case ScatterStep::kSurvey:
-      return "words counted";
-    case ScatterStep::kFind:
-      return "searched";
-    case ScatterStep::kRead:
-      return "read";
-  }
-  return "";
-}
 
 // Between this side's transport and the plan: nothing was heard of the node, whatever the cause.
 absl::Status StatusOf(const net::CallResult& result) {
@@ -30,28 +19,20 @@ absl::Status StatusOf(const net::CallResult& result) {
 
 }  // namespace
 
-std::vector<routing::NodeIndex> LiveNodes(NodeContext& context) {
-  std::vector<routing::NodeIndex> live;
-  for (const PeerConfig& peer : context.config.peers) {
-    const routing::NodeIndex node = context.nodes.Intern(peer.id);
-    const routing::Liveness liveness = context.nodes.Of(node).liveness.load();
-    const bool gone = liveness == routing::Liveness::kDead || liveness == routing::Liveness::kLeft;
-    if (!gone) live.push_back(node);
-  }
-  return live;
-}
-
 ScatterRound::ScatterRound(NodeContext& context, LoopState& loop, ScatterService& service,
-                           Question question, const std::vector<ScatterPlan::Holders>& spaces,
+                           Question question, const std::vector<ScatterPlan::Wanted>& spaces,
                            TimePoint deadline, const routing::ScatterOptions& options)
     : context_(context),
       loop_(loop),
       service_(service),
       question_(std::move(question)),
       deadline_(deadline),
-      plan_(spaces, LiveNodes(context), deadline, options, context.nodes, loop.random) {}
+      options_(options) {
+  plan_.emplace(spaces, deadline, options_, context.nodes, loop.random);
+  loop.live_calls.Add(*this);
+}
 
-void ScatterRound::Start() { Do(plan_.Start(Now())); }
+void ScatterRound::Start() { Do(plan_->Start(Now())); }
 
 void ScatterRound::Cancel() {
   ended_ = true;
@@ -65,42 +46,75 @@ void ScatterRound::CancelCalls() {
   under_way_.clear();
 }
 
+void ScatterRound::Abandon() {
+  auto self = shared_from_this();
+  ended_ = true;
+  timer_.reset();  // it holds this round
+  plan_.reset();
+}
+
 void ScatterRound::Do(ScatterPlan::Step step) {
-  if (plan_.finished()) return Finish();
+  if (plan_->finished()) return Finish();
   for (ScatterPlan::Send& send : step.sends) Send(std::move(send));
+  LookUp(step.look_ups);
   timer_.emplace(*loop_.loop);
   timer_->RunAt(*step.wake, [self = shared_from_this()] {
-    if (!self->ended_) self->Do(self->plan_.OnTimer(Now()));
+    if (!self->ended_) self->Do(self->plan_->OnTimer(Now()));
+  });
+}
+
+void ScatterRound::LookUp(const std::vector<ScatterPlan::AskAll>& in_doubt) {
+  if (in_doubt.empty()) return;
+  std::vector<LookUps::InDoubt> asked;
+  std::vector<Space> spaces;
+  for (const ScatterPlan::AskAll& ask : in_doubt) {
+    asked.push_back({question_.name(ask.space), ask.known});
+    spaces.push_back(ask.space);
+  }
+  loop_.look_ups->AskMany(
+      asked, [self = shared_from_this(), spaces = std::move(spaces)](
+                 size_t i, const routing::LookUp& look_up) { self->OnLookUp(spaces[i], look_up); });
+}
+
+// Many come at once; the plan gets them together, so that it asks each node once.
+void ScatterRound::OnLookUp(Space space, const routing::LookUp& look_up) {
+  if (ended_) return;
+  looked_up_.emplace_back(space, look_up);
+  if (looked_up_.size() > 1) return;
+  loop_.loop->Post([self = shared_from_this()] {
+    const auto answers = std::exchange(self->looked_up_, {});
+    if (!self->ended_) self->Do(self->plan_->OnLookUps(answers, Now()));
   });
 }
 
 void ScatterRound::Send(ScatterPlan::Send send) {
   const uint32_t number = send.number;
-  const NodeId node = context_.nodes.IdOf(send.node);
+  const NodeId to = context_.nodes.IdOf(send.node);
   std::string body = question_.request(send.spaces);
-  under_way_[number] = {std::move(send), Now(), {}};
-  if (node != context_.self) return SendTo(node, number, std::move(body));
-  service_.Serve(*loop_.loop, question_.step, std::move(body),
-                 [self = shared_from_this(), number](absl::StatusOr<std::string> reply) {
-                   // Posted, because a refusal comes from within Serve().
-                   self->loop_.loop->Post([self, number, reply = std::move(reply)]() mutable {
-                     self->OnReply(number, std::move(reply));
-                   });
-                 });
+  under_way_[number] = {std::move(send.spaces), {}};
+  if (to != context_.self) return SendTo(to, number, std::move(body));
+  service_.Serve(
+      *loop_.loop, question_.step, deadline_, body,
+      [self = shared_from_this(), number](ScatterService::Reply reply) {
+        // Posted, because a refusal comes from within Serve().
+        self->loop_.loop->Post([self, number, message = std::move(reply.message)]() mutable {
+          self->OnReply(number, std::move(message));
+        });
+      });
 }
 
-void ScatterRound::SendTo(const NodeId& node, uint32_t number, std::string body) {
-  const std::string* address = context_.AddressOf(node);
+void ScatterRound::SendTo(const NodeId& to, uint32_t number, std::string body) {
+  const std::string* address = context_.AddressOf(to);
   if (address == nullptr) {
     absl::Status unknown =
         MakeError(ErrorCode::kConnectionFailed,
-                  fmt::format("node {} is not in this node's list of peers", node.value()));
+                  fmt::format("node {} is not in this node's list of peers", to.value()));
     return loop_.loop->Post(
         [self = shared_from_this(), number, unknown] { self->OnReply(number, unknown); });
   }
   net::CallOptions options{deadline_, {}};
   options.metadata.Add(kMdCluster, context_.config.cluster, net::Recurrence::kRepeated);
-  net::Channel& channel = *context_.pool.Get(loop_.index, node, *address);
+  net::Channel& channel = *context_.pool.Get(loop_.index, to, *address);
   under_way_[number].call =
       channel.Unary(PeerMethod(question_.step), std::move(options), std::move(body),
                     [self = shared_from_this(), number](net::CallResult result) {
@@ -113,34 +127,27 @@ void ScatterRound::SendTo(const NodeId& node, uint32_t number, std::string body)
 void ScatterRound::OnReply(uint32_t number, absl::StatusOr<std::string> reply) {
   auto request = under_way_.find(number);
   if (ended_ || request == under_way_.end()) return;
-  const UnderWay sent = std::move(request->second);
+  const std::vector<Space> spaces = std::move(request->second.spaces);
   under_way_.erase(request);
   absl::StatusOr<std::vector<Answer>> answers =
-      reply.ok() ? question_.take(sent.send.spaces, *std::move(reply))
+      reply.ok() ? question_.take(spaces, *std::move(reply))
                  : absl::StatusOr<std::vector<Answer>>(reply.status());
-  Record(sent, answers.status());
-  Do(answers.ok() ? plan_.OnAnswer(number, *answers, Now())
-                  : plan_.OnFailure(number, answers.status(), Now()));
-}
-
-void ScatterRound::Record(const UnderWay& request, const absl::Status& status) {
-  attempts_.push_back({context_.nodes.IdOf(request.send.node).view(), status.ok() ? "ok" : "failed",
-                       WhyOf(question_.step), status, Now() - request.started});
+  Do(answers.ok() ? plan_->OnAnswer(number, *answers, Now())
+                  : plan_->OnFailure(number, answers.status(), Now()));
 }
 
 void ScatterRound::Finish() {
   ended_ = true;
   timer_.reset();
-  const absl::Status silent =
-      MakeError(ErrorCode::kDeadlineExceeded, "no answer within the time limit");
-  for (auto& [number, request] : under_way_) Record(request, silent);
   CancelCalls();
   // Posted, so that who started the round has control back first.
   loop_.loop->Post([self = shared_from_this()] {
-    if (self->question_.done) {
-      std::exchange(self->question_.done, nullptr)(self->plan_.results(),
-                                                   std::move(self->attempts_));
+    if (!self->question_.done) return;
+    Outcome outcome{{}, self->plan_->attempts(), self->plan_->stats()};
+    for (Space space = 0; space < self->plan_->size(); ++space) {
+      outcome.results.push_back(self->plan_->result(space));
     }
+    std::exchange(self->question_.done, nullptr)(std::move(outcome));
   });
 }
 

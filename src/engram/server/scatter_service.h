@@ -1,8 +1,12 @@
-// This node's own part in a recall over several spaces: answers, on a worker, for those that it
-// holds. The same for a question of its own clients and of other nodes.
+// This node's own part in a recall over several spaces: answers for those that it holds. The same
+// for a question of its own clients and of other nodes.
 //
-// Thread-safety: Serve() on any loop; `done` runs on that loop. The engine, context and workers
-// must outlive the service.
+// Ownership is checked first, on the loop: a busy node still says who holds what it does not. What
+// it does hold is searched on a worker, once the admission gate lets it in, as a recall of one
+// space; a part that is shed is answered with OVERLOADED for each of its spaces.
+//
+// Thread-safety: Serve() on any loop; `done` runs on that loop. The engine, context, workers and
+// admission must outlive the service.
 #pragma once
 
 #include <array>
@@ -15,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "engram/memory/engine.h"
 #include "engram/net/server.h"
+#include "engram/server/admission.h"
 #include "engram/server/node_context.h"
 #include "engram/server/worker_pool.h"
 
@@ -31,14 +36,20 @@ constexpr std::string_view PeerMethod(ScatterStep step) {
 
 class ScatterService {
  public:
-  // The serialized reply message, or a typed error.
-  using Done = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
+  struct Reply {
+    absl::StatusOr<std::string> message;  // the serialized reply, or a typed error
+    ErrorCode outcome;  // of the part: kOverloaded if it was shed, though the message says so
+  };
+  using Done = absl::AnyInvocable<void(Reply)>;
 
-  ScatterService(NodeContext& context, const memory::Engine& engine, WorkerPool& workers)
-      : context_(context), engine_(engine), workers_(workers) {}
+  ScatterService(NodeContext& context, const memory::Engine& engine, WorkerPool& workers,
+                 Admission& admission)
+      : context_(context), engine_(engine), workers_(workers), admission_(admission) {}
 
-  // `body` is the serialized request message of the step.
-  void Serve(net::EventLoop& loop, ScatterStep step, std::string body, Done done);
+  // `body` is the serialized request message of the step; it is not begun after `deadline`. `done`
+  // may run at once.
+  void Serve(net::EventLoop& loop, ScatterStep step, TimePoint deadline, const std::string& body,
+             Done done);
 
   // Runs `work` on a worker, then `done` with what it returned on the loop; Overloaded if too many
   // wait.
@@ -61,11 +72,13 @@ class ScatterService {
  private:
   static constexpr Duration kOverloadedPause = std::chrono::milliseconds(100);
 
-  absl::StatusOr<std::string> Answer(ScatterStep step, const std::string& body) const;
+  template <class Part>
+  void ServePart(net::EventLoop& loop, TimePoint deadline, const std::string& body, Done done);
 
   NodeContext& context_;
   const memory::Engine& engine_;
   WorkerPool& workers_;
+  Admission& admission_;
 };
 
 }  // namespace engram::server
