@@ -46,4 +46,10 @@ void SimCluster::Ask(size_t entry, routing::Operation op, const std::string& spa
   nodes_[entry]->Route({op, space, ++requests_, scheduler_.now() + limit}, std::move(done));
 }
 
+void SimCluster::AskMany(size_t entry, const std::vector<std::string>& spaces,
+                         SimScatter::Done done, const routing::ReadPolicy& policy) {
+  const TimePoint deadline = scheduler_.now() + std::chrono::seconds(10);
+  std::make_shared<SimScatter>(*nodes_[entry], spaces, policy, deadline, std::move(done))->Start();
+}
+
 }  // namespace engram::simulation

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "simulation/sim_node.h"
+#include "simulation/sim_scatter.h"
 
 namespace engram::simulation {
 
@@ -46,6 +47,9 @@ class SimCluster {
   // Asks `entry`; `done` gets the answer.
   void Ask(size_t entry, routing::Operation op, const std::string& space, SimNode::Done done,
            Duration limit = std::chrono::seconds(10));
+  // A recall over several spaces.
+  void AskMany(size_t entry, const std::vector<std::string>& spaces, SimScatter::Done done,
+               const routing::ReadPolicy& policy = {});
 
  private:
   std::vector<NodeId> ids_;

@@ -47,10 +47,11 @@ void SimNode::TakeEffect(const Request& request, bool create) {
   effects = std::max(effects, 1);
 }
 
-PeerAnswer SimNode::Serve(const Request& request, const Version& routed_by, bool create) {
+PeerAnswer SimNode::Serve(const Request& request, const Version& routed_by, bool create,
+                          const routing::ReadPolicy& policy) {
   ++received_;
   const routing::Knowledge knowledge = KnowledgeOf(request.space);
-  const Ownership ownership = CheckOwnership(request.op, {}, knowledge, view(), create);
+  const Ownership ownership = CheckOwnership(request.op, policy, knowledge, view(), create);
   const routing::Route* newest = Authority(knowledge, view());
   if (ownership == Ownership::kNotHere) {
     return {MakeError(ErrorCode::kNoAssignment, "not here"), std::nullopt};

@@ -57,7 +57,8 @@ class SimNode {
   void Route(const Request& request, Done done);
 
   // The peer service.
-  PeerAnswer Serve(const Request& request, const Version& routed_by, bool create);
+  PeerAnswer Serve(const Request& request, const Version& routed_by, bool create,
+                   const routing::ReadPolicy& policy = {});
   std::optional<placement::Assignment> Held(const std::string& space) const;
 
   const NodeId& id() const { return ids_[index_]; }
@@ -66,6 +67,8 @@ class SimNode {
   routing::RoutingTable& table() { return table_; }
   std::map<std::string, Holding>& holdings() { return holdings_; }
   routing::Reachability& reach() { return reach_; }
+  // Whether it turns away its part of recalls over several spaces.
+  bool& shedding() { return shedding_; }
   // Requests that came from other nodes.
   uint64_t received() const { return received_; }
   // Requests and questions that this node has sent to others.
@@ -73,6 +76,7 @@ class SimNode {
 
  private:
   friend class SimCall;
+  friend class SimScatter;
   friend class SimLookUp;
 
   routing::Knowledge KnowledgeOf(const std::string& space) const;
@@ -93,6 +97,7 @@ class SimNode {
   routing::Reachability reach_;
   std::map<std::string, Holding> holdings_;
   routing::LookUpLine look_ups_{nodes_};
+  bool shedding_ = false;
   uint64_t received_ = 0;
   uint64_t sent_ = 0;
 };
