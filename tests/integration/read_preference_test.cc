@@ -146,9 +146,6 @@ TEST(ReadPreferences, FromTheCommandLine) {
     const CommandResult help = RunCommand({EngramBinary(), command[0], "--help"});
     EXPECT_THAT(help.out, HasSubstr("--read-preference"));
   }
-  const CommandResult several =
-      cluster.Cli(kEntry, {"recall", "--spaces", "a,b", "tea", "--read-preference", "nearest"});
-  EXPECT_EQ(several.exit_code, 2) << "it would not be heeded";
 }
 
 constexpr char kHedges[] = "engram_routing_hedges_total";

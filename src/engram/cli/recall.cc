@@ -65,7 +65,10 @@ Json AnswerJson(const client::Answer<v1::RecallResponse>& answer) {
   for (const v1::RecallResult& result : reply.results()) results.push_back(ResultJson(result));
   Json missing = Json::array();
   for (const v1::MissingSpace& space : reply.coverage().missing()) {
-    missing.push_back({{"space", space.space()}, {"reason", space.reason()}});
+    missing.push_back({{"space", space.space()},
+                       {"reason", space.reason()},
+                       {"code", space.code()},
+                       {"retry_after_ms", space.retry_after_ms()}});
   }
   Json unreached = Json::array();
   for (const v1::MissingNode& node : reply.coverage().unreached()) {
@@ -237,8 +240,7 @@ void AddRecall(CLI::App& app, Context& context) {
                       "file with the query embedding's numbers");
   AddClientOptions(*command, context);
   AddExplain(*command, context);
-  // A recall over several spaces prefers primaries, whatever is asked for.
-  AddReadPreference(*command, context)->excludes(spaces);
+  AddReadPreference(*command, context);
   command->footer(
       "Examples: engram recall --space notes --explain \"when is tea\"\n"
       "          engram recall --spaces 'diary,notes-*' \"when is tea\"");

@@ -35,7 +35,7 @@ struct ClientTls {
   std::string expected_name;  // in the nodes' certificates; empty: the host that is dialled
 };
 
-// Which holder of a space answers a Get or Recall that the asked node does not
+// Which holder of a space answers a Get, Recall or RecallMany that the asked node does not
 // (routing/decision.h).
 using routing::ParseReadPreference;
 using routing::ReadPreference;
@@ -45,7 +45,7 @@ struct ClientOptions {
   Duration timeout = std::chrono::seconds(10);           // of one call, all nodes together
   Duration connect_timeout = std::chrono::seconds(2);
   std::optional<ClientTls> tls = std::nullopt;  // none: plain HTTP/2
-  // Of every read; none: as the asked node is configured. RecallMany() does not heed it.
+  // Of every read; none: as the asked node is configured.
   std::optional<ReadPreference> read_preference = std::nullopt;
 };
 
