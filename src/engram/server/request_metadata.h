@@ -21,6 +21,7 @@ absl::StatusOr<memory::WriteIdentity> IdentityFrom(const net::Metadata& metadata
 // The same of a request that came over a stream.
 absl::StatusOr<memory::WriteIdentity> IdentityFrom(std::string_view request_id, uint64_t line,
                                                    bool is_write);
+
 // What a read asks for itself; none if it says nothing; InvalidArgument if it is no preference.
 absl::StatusOr<std::optional<routing::ReadPreference>> ReadPreferenceFrom(
     const net::Metadata& metadata);

@@ -26,6 +26,12 @@ peer::v1::SpaceRefusal ToRefusal(const absl::Status& status);
 // An error with the refusal's code, text and time to come again.
 absl::Status FromProto(const peer::v1::SpaceRefusal& refusal);
 
+// Why a node did not answer for a space; null if it did, or said nothing of it.
+template <class Outcome>
+const peer::v1::SpaceRefusal* RefusalIn(const Outcome* outcome) {
+  return outcome == nullptr || !outcome->has_refusal() ? nullptr : &outcome->refusal();
+}
+
 // The memory as it travels before the merge has given it a score: its confidence is its own.
 v1::RecallResult ToRecord(memory::Memory memory);
 
