@@ -174,7 +174,7 @@ TEST_F(Forward, AReplyTooLargeForTheStreamComesByACallOfItsOwn) {
   v1::StoreRequest store;
   store.set_space(cluster_.SpaceOn(1));
   store.set_id("large");
-  store.set_content(std::string(kBodySize, 'x'));
+  store.set_content(std::string(kBodySize, 'x'));  // as long as may be; with the rest above 1 MiB
   ASSERT_TRUE(Call(store.SerializeAsString()).status.ok());
   v1::GetRequest get;
   get.set_space(store.space());

@@ -54,6 +54,7 @@ void H2Stream::AccountFor(size_t held) {
 }
 
 bool H2Stream::OverBudget() const {
+  if (accounted_bytes_ < budget_floor_) return false;
   // One connection cannot have all of it: answers that it does not take would shut out the others.
   const size_t share = std::max(bytes_held_max_ / 4, reader_.message_bytes_max());
   if (connection_ != nullptr && connection_->bytes_held() > share) return true;

@@ -63,6 +63,8 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   bool Send(std::string message);
   void OnWritable(Callback callback);
   void Read(ReadDone done);
+  // While it holds no more than so many bytes its messages are not refused for what others hold.
+  void SetBudgetFloor(size_t bytes) { budget_floor_ = bytes; }
 
   // The calls of the connection.
   void Attach(H2Connection& connection, int32_t id);
@@ -161,6 +163,7 @@ class H2Stream : public StreamHook, public std::enable_shared_from_this<H2Stream
   EventLoop& loop_;
   const size_t queue_bytes_max_;
   const size_t bytes_held_max_;
+  size_t budget_floor_ = 0;
   H2Connection* connection_ = nullptr;
   std::shared_ptr<H2Stream> self_;  // while attached
   TimePoint deadline_ = kNever;

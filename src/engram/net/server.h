@@ -106,6 +106,10 @@ class ServerCall {
   // Ends the call. Any thread.
   void Finish(absl::Status status);
 
+  // For a stream that carries the requests of many: while it holds fewer bytes than this, received
+  // or unsent, its messages are not refused for what other calls hold (bytes_held_max).
+  void SetBudgetFloor(size_t bytes);
+
   // Client- and bidirectional streaming: asks for the next message. `done` gets it, or nullopt when
   // the client has sent its last. At most one Read at a time; bytes that are not asked for are not
   // acknowledged to the peer (flow control), so a handler that does not read makes the sender wait.

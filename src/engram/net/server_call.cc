@@ -74,6 +74,8 @@ void ServerCall::Finish(absl::Status status) {
       [state, status = std::move(status)]() mutable { state->Finish(std::move(status)); });
 }
 
+void ServerCall::SetBudgetFloor(size_t bytes) { state_->SetBudgetFloor(bytes); }
+
 bool ServerCall::Send(std::string message) { return state_->SendMessage(std::move(message)); }
 
 void ServerCall::OnWritable(absl::AnyInvocable<void()> callback) {

@@ -206,8 +206,12 @@ void LocalService::OnWorker(net::EventLoop& loop, const SpaceId& space, Done don
   // Shared, because the task may be refused after it has been made.
   auto shared_done = std::make_shared<Done>(std::move(done));
   Done back = [&loop, shared_done](absl::StatusOr<std::string> reply) {
-    loop.Post(
-        [shared_done, reply = std::move(reply)]() mutable { (*shared_done)(std::move(reply)); });
+    loop.Post([shared_done, reply = std::move(reply)]() mutable {
+      // Moved out: the worker may be the last to let go of the shared one, but what `done` holds
+      // belongs to the loop.
+      Done told = std::move(*shared_done);
+      told(std::move(reply));
+    });
   };
   auto task = [work = std::move(work), back = std::move(back)]() mutable { work(std::move(back)); };
   if (workers_.Submit(std::move(task))) return;

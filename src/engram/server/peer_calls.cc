@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "engram/routing/route_names.h"
@@ -83,11 +84,22 @@ PeerCalls::Handle PeerCalls::CallAlone(net::Channel& channel, const Send& send,
 }
 
 PeerStream& PeerCalls::StreamOf(const std::shared_ptr<net::Channel>& channel) {
-  auto [it, is_new] = streams_.try_emplace(channel.get());
-  std::shared_ptr<PeerStream>& stream = it->second;
-  if (is_new || !stream->IsOn(channel) || stream->ReplaceableAt(Now())) {
-    stream = PeerStream::Open(*loop_.loop, channel, {.cluster = context_.config.cluster});
-  }
+  std::shared_ptr<PeerStream>& stream = streams_[channel.get()];
+  if (stream == nullptr || !stream->IsOn(channel)) return OpenStream(channel);
+  if (stream->closed() && stream->ReplaceableAt(Now())) return OpenStream(channel);
+  return *stream;
+}
+
+PeerStream& PeerCalls::OpenStream(const std::shared_ptr<net::Channel>& channel) {
+  std::erase_if(closing_, [](const auto& stream) { return stream->over(); });
+  absl::erase_if(streams_, [](const auto& entry) {
+    return entry.second != nullptr && entry.second->Abandoned();
+  });
+  std::shared_ptr<PeerStream>& stream = streams_[channel.get()];
+  if (stream != nullptr && !stream->over()) closing_.push_back(std::move(stream));
+  PeerStream::Options options{.cluster = context_.config.cluster};
+  options.idle_max = std::min(options.idle_max, context_.config.connection_idle / 2);
+  stream = PeerStream::Open(*loop_.loop, channel, options);
   return *stream;
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "engram/net/channel.h"
@@ -61,6 +62,7 @@ class PeerCalls {
                    const RoutedRequest& request, std::string body, Done done);
   // The channel's; opened for later requests if there is none.
   PeerStream& StreamOf(const std::shared_ptr<net::Channel>& channel);
+  PeerStream& OpenStream(const std::shared_ptr<net::Channel>& channel);
   void FillHead(const routing::CallPlan::Send& send, const RoutedRequest& request);
   net::CallOptions OptionsFor(const routing::CallPlan::Send& send, const RoutedRequest& request);
   net::Recurrence RecurrenceOf(const SpaceId& space);
@@ -68,6 +70,8 @@ class PeerCalls {
   NodeContext& context_;
   LoopState& loop_;
   absl::flat_hash_map<const net::Channel*, std::shared_ptr<PeerStream>> streams_;
+  // They take no more, and wait for the replies to what they took.
+  std::vector<std::shared_ptr<PeerStream>> closing_;
   peer::v1::PassedRequest head_;  // the last one's; kept for its memory
   SpaceId forwarded_;             // of the last call
 };

@@ -15,13 +15,12 @@
 namespace engram::server {
 namespace {
 
-PassedResult ToResult(peer::v1::PassedReply& reply, const NodeId& peer, std::string request) {
+PassedResult ToResult(peer::v1::PassedReply& reply, const NodeId& peer) {
   PassedResult result;
   if (reply.status() != 0) {
     result.status = net::DecodeStatus(reply.status(), reply.message(), reply.details());
   }
   result.message = std::move(*reply.mutable_body());
-  result.request = std::move(request);
   result.served_by = peer;
   result.degraded = reply.degraded();
   result.too_large = reply.too_large();
@@ -35,6 +34,7 @@ PeerStream::PeerStream(net::EventLoop& loop, const Options& options)
     : loop_(loop),
       idle_max_(options.idle_max),
       reopen_pause_(options.reopen_pause),
+      unknown_pause_(options.unknown_pause),
       deadlines_(loop, [this](TimePoint now) { Expire(now); }),
       idle_timer_(loop) {}
 
@@ -58,11 +58,12 @@ std::shared_ptr<PeerStream> PeerStream::Open(net::EventLoop& loop,
 }
 
 bool PeerStream::Takes(size_t bytes) {
-  if (!up_ || !writable_ || bytes > kRequestBytesMax || under_way_.size() >= kInFlightMax)
+  if (!up_ || closed_ || !writable_ || bytes > kRequestBytesMax ||
+      under_way_.size() >= kInFlightMax) {
     return false;
+  }
   if (!stream_->leaving()) return true;
-  up_ = false;
-  stream_->SendDone();
+  Close(Duration::zero());
   return false;
 }
 
@@ -91,9 +92,8 @@ uint64_t PeerStream::Pass(peer::v1::PassedRequest& head, std::string body, TimeP
 }
 
 void PeerStream::Cancel(uint64_t number) {
-  auto request = under_way_.find(number);
-  if (request == under_way_.end()) return;
-  EndSoon(request, MakeError(ErrorCode::kCancelled, "the call was cancelled"));
+  if (!under_way_.contains(number)) return;
+  EndSoon(number, MakeError(ErrorCode::kCancelled, "the call was cancelled"));
 }
 
 std::optional<std::string> PeerStream::CopyRequest(uint64_t number) const {
@@ -119,18 +119,13 @@ void PeerStream::ReadOn() {
 
 void PeerStream::OnReply(const std::string& message) {
   if (!reply_.ParseFromString(message)) return stream_->Cancel();  // OnEnd() follows
-  auto request = under_way_.find(reply_.number());
-  if (request == under_way_.end()) return;  // given up meanwhile
-  UnderWay answered = std::move(request->second);
-  under_way_.erase(request);
-  answered.done(ToResult(reply_, peer_, std::move(answered.request)));
+  unanswered_ = 0;
+  End(reply_.number(), ToResult(reply_, peer_));
 }
 
 void PeerStream::OnEnd(const net::CallResult& end) {
+  Close(CodeOf(end.status) == ErrorCode::kUnimplemented ? unknown_pause_ : reopen_pause_);
   over_ = true;
-  up_ = false;
-  reopen_at_ = net::EventLoop::Now() + reopen_pause_;
-  idle_timer_.Cancel();
   deadlines_.Cancel();
   const bool in_order = end.status.ok() && end.delivery == net::Delivery::kAnswered;
   const absl::Status status =
@@ -138,37 +133,52 @@ void PeerStream::OnEnd(const net::CallResult& end) {
           ? MakeError(ErrorCode::kShuttingDown, "the peer is going away")
           : MakeError(ErrorCode::kUndetermined, fmt::format("the stream to the peer was lost: {}",
                                                             std::string(end.status.message())));
-  for (auto& [number, request] : std::exchange(under_way_, {})) {
+  while (!under_way_.empty()) {
     PassedResult result;
     result.status = status;
     result.delivery = in_order ? net::Delivery::kNotSent : net::Delivery::kUndetermined;
-    result.request = std::move(request.request);
-    request.done(std::move(result));
+    End(under_way_.begin()->first, std::move(result));
   }
 }
 
-void PeerStream::EndSoon(Requests::iterator request, absl::Status status) {
+void PeerStream::End(uint64_t number, PassedResult result) {
+  auto request = under_way_.find(number);
+  if (request == under_way_.end()) return;  // it has ended otherwise
+  UnderWay ended = std::move(request->second);
+  under_way_.erase(request);
+  result.request = std::move(ended.request);
+  ended.done(std::move(result));
+}
+
+void PeerStream::EndSoon(uint64_t number, absl::Status status) {
   PassedResult result;
   result.status = std::move(status);
   result.delivery = net::Delivery::kUndetermined;
-  result.request = std::move(request->second.request);
-  loop_.Post([done = std::move(request->second.done), result = std::move(result)]() mutable {
-    done(std::move(result));
+  loop_.Post([self = shared_from_this(), number, result = std::move(result)]() mutable {
+    self->End(number, std::move(result));
   });
-  under_way_.erase(request);
 }
 
 void PeerStream::Expire(TimePoint now) {
   TimePoint next = kNever;
-  for (auto it = under_way_.begin(); it != under_way_.end();) {
-    auto request = it++;
-    if (request->second.deadline > now) {
-      next = std::min(next, request->second.deadline);
-    } else {
-      EndSoon(request, MakeError(ErrorCode::kDeadlineExceeded, "the call's deadline has passed"));
+  for (auto& [number, request] : under_way_) {
+    if (request.deadline > now) {
+      next = std::min(next, request.deadline);
+      continue;
     }
+    request.deadline = kNever;  // once
+    ++unanswered_;
+    EndSoon(number, MakeError(ErrorCode::kDeadlineExceeded, "the call's deadline has passed"));
   }
   if (next != kNever) deadlines_.Watch(next);
+  if (unanswered_ >= kUnansweredMax) Close(reopen_pause_);
+}
+
+void PeerStream::Close(Duration pause) {
+  if (std::exchange(closed_, true)) return;
+  reopen_at_ = net::EventLoop::Now() + pause;
+  idle_timer_.Cancel();
+  stream_->SendDone();
 }
 
 void PeerStream::WatchIdle() {
@@ -179,10 +189,8 @@ void PeerStream::WatchIdle() {
 }
 
 void PeerStream::CloseIfIdle() {
-  if (!up_) return;
   if (!under_way_.empty() || number_at_last_look_ != last_number_) return WatchIdle();
-  up_ = false;
-  stream_->SendDone();
+  Close(Duration::zero());
 }
 
 }  // namespace engram::server

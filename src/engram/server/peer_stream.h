@@ -47,6 +47,9 @@ class PeerStream : public std::enable_shared_from_this<PeerStream> {
   // More would hold up the others of the stream.
   static constexpr size_t kRequestBytesMax = 16u << 10;
   static constexpr size_t kInFlightMax = 1'000;
+  // After so many requests without a reply that any of them waited for, the stream is taken to be
+  // stuck, whatever the connection does.
+  static constexpr int kUnansweredMax = 16;
 
   struct Options {
     std::string cluster;
@@ -54,6 +57,8 @@ class PeerStream : public std::enable_shared_from_this<PeerStream> {
     Duration idle_max = std::chrono::seconds(30);
     // So long after its end another one may be tried.
     Duration reopen_pause = std::chrono::seconds(1);
+    // The same for a peer that does not know the method.
+    Duration unknown_pause = std::chrono::minutes(1);
   };
 
   // REQUIRES: `channel` is of `loop`.
@@ -66,8 +71,14 @@ class PeerStream : public std::enable_shared_from_this<PeerStream> {
 
   // Whether a request of so many bytes may go this way now.
   bool Takes(size_t bytes);
-  // It has ended, long enough ago for another to be tried.
-  bool ReplaceableAt(TimePoint now) const { return over_ && now >= reopen_at_; }
+  // It takes nothing any more.
+  bool closed() const { return closed_; }
+  // And has not for long enough for another to be tried.
+  bool ReplaceableAt(TimePoint now) const { return closed_ && now >= reopen_at_; }
+  // The peer has ended it too: nothing is under way.
+  bool over() const { return over_; }
+  // It is over, and so is its channel.
+  bool Abandoned() const { return over_ && channel_.expired(); }
   // `channel` is the one it was opened on, not one that took its address.
   bool IsOn(const std::shared_ptr<net::Channel>& channel) const;
 
@@ -91,8 +102,12 @@ class PeerStream : public std::enable_shared_from_this<PeerStream> {
   void ReadOn();
   void OnReply(const std::string& message);
   void OnEnd(const net::CallResult& end);
-  // Ends one that is under way with what is no reply of the peer's.
-  void EndSoon(Requests::iterator request, absl::Status status);
+  // Ends one that is under way with what is no reply of the peer's; posted, so that its `done` is
+  // not called from within. Until then it is still under way, and its bytes can be had.
+  void EndSoon(uint64_t number, absl::Status status);
+  void End(uint64_t number, PassedResult result);
+  // Takes nothing any more; what is under way goes on.
+  void Close(Duration pause);
   void Expire(TimePoint now);
   void WatchIdle();
   void CloseIfIdle();
@@ -100,6 +115,7 @@ class PeerStream : public std::enable_shared_from_this<PeerStream> {
   net::EventLoop& loop_;
   const Duration idle_max_;
   const Duration reopen_pause_;
+  const Duration unknown_pause_;
   std::weak_ptr<net::Channel> channel_;
   std::unique_ptr<net::Channel::Stream> stream_;
   Requests under_way_;
@@ -109,8 +125,10 @@ class PeerStream : public std::enable_shared_from_this<PeerStream> {
   NodeId peer_;
   uint64_t last_number_ = 0;
   uint64_t number_at_last_look_ = 0;  // of WatchIdle()
-  bool up_ = false;                   // greeted, and not yet closed by either side
+  int unanswered_ = 0;                // requests whose deadline passed since the last reply
+  bool up_ = false;                   // greeted
   bool writable_ = true;
+  bool closed_ = false;  // by either side
   bool over_ = false;
   TimePoint reopen_at_;
 };

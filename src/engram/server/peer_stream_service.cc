@@ -23,8 +23,8 @@ namespace {
 absl::StatusOr<PeerRequest> ToPeerRequest(peer::v1::PassedRequest& passed, Duration limit) {
   const auto op = FromProto(passed.operation());
   if (!op.has_value()) {
-    return InvalidArgument("operation",
-                           fmt::format("there is no operation {}", passed.operation()));
+    return MakeError(ErrorCode::kUnimplemented,
+                     fmt::format("there is no operation {}", passed.operation()));
   }
   auto identity = IdentityFrom(passed.request_id(), passed.line(), routing::IsWrite(*op));
   if (!identity.ok()) return identity.status();
@@ -66,9 +66,7 @@ std::string Encode(uint64_t number, bool may_repeat, const PeerAnswer& answer) {
 }  // namespace
 
 // Belongs to the call's loop; held by the reading and by the requests that are being served.
-class PeerStreamService::Stream : public std::enable_shared_from_this<Stream>,
-                                  public boost::intrusive::list_base_hook<
-                                      boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class PeerStreamService::Stream : public std::enable_shared_from_this<Stream> {
  public:
   Stream(PeerStreamService& service, net::ServerCall call)
       : context_(service.context_),
@@ -77,6 +75,7 @@ class PeerStreamService::Stream : public std::enable_shared_from_this<Stream>,
         loop_(context_.StateOf(call_.loop())) {}
 
   void Start() {
+    call_.SetBudgetFloor(2 * kReplyBytesMax);  // else what others hold would end all its requests
     call_.AddHeader(kMdServedBy, context_.self.view());
     call_.SendHeaders();
     call_.OnCancel([weak = weak_from_this()] {
@@ -92,7 +91,7 @@ class PeerStreamService::Stream : public std::enable_shared_from_this<Stream>,
 
  private:
   void ReadMore() {
-    if (reading_ || leaving_ || ended_ || !writable_ || in_flight_ >= kInFlightMax) return;
+    if (reading_ || leaving_ || ended_ || !writable_) return;
     reading_ = true;
     call_.Read([self = shared_from_this()](std::optional<std::string> message) {
       self->reading_ = false;
@@ -105,14 +104,13 @@ class PeerStreamService::Stream : public std::enable_shared_from_this<Stream>,
   void Take(const std::string& message) {
     if (!passed_.ParseFromString(message)) {
       ended_ = true;
-      return call_.Finish(
-          InvalidArgument("message", "the bytes are not a valid engram.peer.v1.PassedRequest"));
+      return call_.Finish(Refused(
+          InvalidArgument("message", "the bytes are not a valid engram.peer.v1.PassedRequest")));
     }
     const uint64_t number = passed_.number();
     auto request = ToPeerRequest(passed_, context_.config.deadline);
     if (!request.ok()) {
-      context_.metrics.RecordPeer(loop_.index, CodeOf(request.status()));
-      return Send(Encode(number, false, {request.status(), false, ""}));
+      return Send(Encode(number, false, {Refused(request.status()), false, ""}));
     }
     ++in_flight_;
     const bool may_repeat = !routing::IsWrite(request->op);
@@ -120,6 +118,11 @@ class PeerStreamService::Stream : public std::enable_shared_from_this<Stream>,
               [self = shared_from_this(), number, may_repeat](const PeerAnswer& answer) {
                 self->OnAnswer(number, may_repeat, answer);
               });
+  }
+
+  const absl::Status& Refused(const absl::Status& status) {
+    context_.metrics.RecordPeer(loop_.index, CodeOf(status));
+    return status;
   }
 
   void OnAnswer(uint64_t number, bool may_repeat, const PeerAnswer& answer) {
@@ -159,7 +162,10 @@ class PeerStreamService::Stream : public std::enable_shared_from_this<Stream>,
 };
 
 PeerStreamService::PeerStreamService(NodeContext& context, LocalService& local)
-    : context_(context), local_(local), streams_(context.loops.size()) {}
+    : context_(context), local_(local) {
+  loops_.reserve(context.loops.size());
+  for (size_t i = 0; i < context.loops.size(); ++i) loops_.emplace_back(context.loops.at(i));
+}
 
 PeerStreamService::~PeerStreamService() = default;
 
@@ -168,21 +174,28 @@ void PeerStreamService::AddTo(net::Server& server) {
 }
 
 void PeerStreamService::Serve(net::ServerCall call) {
-  if (absl::Status status = CheckCluster(context_, call); !status.ok()) return call.Finish(status);
-  if (leaving_.load(std::memory_order_acquire)) return call.Finish(absl::OkStatus());
   const size_t loop = context_.StateOf(call.loop()).index;
+  if (absl::Status status = CheckCluster(context_, call); !status.ok()) {
+    context_.metrics.RecordPeer(loop, CodeOf(status));
+    return call.Finish(status);
+  }
+  if (leaving_.load(std::memory_order_acquire)) return call.Finish(absl::OkStatus());
   auto stream = std::make_shared<Stream>(*this, std::move(call));
-  streams_[loop].push_back(*stream);
+  auto& streams = loops_[loop].streams;
+  std::erase_if(streams, [](const std::weak_ptr<Stream>& s) { return s.expired(); });
+  streams.push_back(stream);
   stream->Start();
 }
 
 void PeerStreamService::Leave() {
   leaving_.store(true, std::memory_order_release);
-  for (size_t i = 0; i < streams_.size(); ++i) {
-    context_.loops.at(i).Post([this, i] {
-      std::vector<std::shared_ptr<Stream>> streams;  // ending takes them off the list
-      for (Stream& stream : streams_[i]) streams.push_back(stream.shared_from_this());
-      for (const auto& stream : streams) stream->Leave();
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    context_.loops.at(i).Post([&loop = loops_[i]] {
+      loop.leave_timer.RunAt(Now() + kLeaveAfter, [&loop] {
+        for (const std::weak_ptr<Stream>& weak : loop.streams) {
+          if (auto stream = weak.lock()) stream->Leave();
+        }
+      });
     });
   }
 }
