@@ -236,6 +236,49 @@ TEST_F(PeerStreamTest, ACancelledRequestEndsAtOnce) {
   RunOn(loop(), [&] { stream_->Cancel(number_); });  // nothing more to do
 }
 
+// Whoever asks another node meanwhile needs the bytes.
+TEST_F(PeerStreamTest, ARequestCanBeCopiedUntilItsEndIsTold) {
+  OpenAndWait();
+  Pending pending = Pass("r");
+  RunOn(loop(), [&] {
+    stream_->Cancel(number_);
+    EXPECT_EQ(stream_->CopyRequest(number_), "r");
+  });
+  EXPECT_EQ(pending.Wait().request, "r");
+}
+
+TEST_F(PeerStreamTest, IsLeftWhenNothingIsAnsweredAnyMore) {
+  OpenAndWait({.cluster = "", .reopen_pause = 0ms});
+  std::vector<Pending> pending;
+  for (int i = 0; i < PeerStream::kUnansweredMax; ++i) pending.push_back(Pass("r", In(1ms)));
+  for (Pending& request : pending) {
+    EXPECT_EQ(CodeOf(request.Wait().status), ErrorCode::kDeadlineExceeded);
+  }
+  EXPECT_FALSE(Takes());
+  EXPECT_TRUE(stream_->ReplaceableAt(In(1ms)));
+}
+
+TEST_F(PeerStreamTest, IsNotLeftWhileSomethingIsAnswered) {
+  OpenAndWait();
+  for (int i = 0; i < 2 * PeerStream::kUnansweredMax; ++i) {
+    Pass("late", In(1ms)).Wait();
+    Pending answered = Pass("r");
+    ReplyTo(number_, "here");
+    EXPECT_EQ(answered.Wait().message, "here");
+  }
+  EXPECT_TRUE(Takes());
+}
+
+TEST_F(PeerStreamTest, APeerThatDoesNotKnowTheMethodIsNotAskedAgainSoon) {
+  greets_ = false;
+  Open();
+  ASSERT_TRUE(Eventually([&] { return RunOn(loop(), [&] { return call_.has_value(); }); }));
+  Finish(MakeError(ErrorCode::kUnimplemented, "unknown method"));
+  ASSERT_TRUE(Eventually([&] { return RunOn(loop(), [&] { return stream_->over(); }); }));
+  EXPECT_FALSE(stream_->ReplaceableAt(In(30s)));
+  EXPECT_TRUE(stream_->ReplaceableAt(In(2min)));
+}
+
 TEST_F(PeerStreamTest, TakesNothingUntilThePeerHasGreetedIt) {
   greets_ = false;
   Open();
