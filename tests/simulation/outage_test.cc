@@ -113,6 +113,21 @@ TEST_F(Outage, TheNodeIsUsedAgainSoonAfterItIsBack) {
   EXPECT_GT(ok_, 64) << "the last holder is probed once a second";
 }
 
+// Its breaker is open, and nobody but it can say that the space is there.
+TEST_F(Outage, ASpaceThatOnlyTheLostNodeKnowsIsFoundSoonAfterItIsBack) {
+  Make();
+  const TimePoint start = scheduler().now();
+  cluster_->node(0).table().ReplaceForTest({});
+  cluster_->network().Set(1, Condition::kHung);
+  Load(64, Operation::kGet, "single", seconds(1), start + seconds(60));
+  RunFor(seconds(15));
+  EXPECT_EQ(ok_, 0);
+  EXPECT_GE(cluster_->node(0).nodes().Of(routing::NodeIndex(1)).reads.openings(), 1u);
+  cluster_->network().Set(1, Condition::kUp);
+  RunFor(seconds(3));
+  EXPECT_GT(ok_, 64);
+}
+
 TEST_F(Outage, CircuitBreakerPreventsCascade) {
   Make();
   cluster_->network().Set(1, Condition::kHung);

@@ -15,10 +15,11 @@ void SimLookUp::Start() {
   OnAnswer(node_.index(), node_.Held(space_), std::nullopt);
 }
 
-// As the real one: a node that does not answer reads would only take the time.
+// As the real one: a node that does not answer reads would only take the time, but once a second.
 void SimLookUp::AskPeer(size_t to) {
   auto self = shared_from_this();
-  const auto ticket = node_.nodes_.Of(routing::NodeIndex(to)).reads.Admit(node_.scheduler_.now());
+  const auto ticket =
+      node_.nodes_.Of(routing::NodeIndex(to)).reads.AdmitLast(node_.scheduler_.now());
   if (!ticket.has_value()) {
     unanswered_.erase(to);
     return;

@@ -67,13 +67,14 @@ void LookUps::AskEverybody(std::vector<SpaceId> spaces) {
   EndIfAllAnswered(*round);
 }
 
-// A node that is known to be gone, or that does not answer reads, would only take the time.
+// A node that is known to be gone, or that does not answer reads, would only take the time. But it
+// may be the only one that holds the space: once a second it is asked all the same.
 void LookUps::AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex node,
                       const std::string& question) {
   routing::NodeState& state = context_.nodes.Of(node);
   const routing::Liveness liveness = state.liveness.load(std::memory_order_relaxed);
   const bool gone = liveness == routing::Liveness::kDead || liveness == routing::Liveness::kLeft;
-  const auto ticket = gone ? std::nullopt : state.reads.Admit(Now());
+  const auto ticket = gone ? std::nullopt : state.reads.AdmitLast(Now());
   if (!ticket.has_value()) {
     --round->missing;
     return;
