@@ -8,8 +8,6 @@
 namespace engram::memory {
 namespace {
 
-using storage::Encoder;
-
 Encoder Begin(LogOperation operation, const SpaceId& space) {
   Encoder out;
   out.Byte(static_cast<uint8_t>(operation));

@@ -1,6 +1,6 @@
 #include "engram/memory/keys.h"
 
-#include "engram/storage/codec.h"
+#include "engram/base/codec.h"
 
 namespace engram::memory {
 
@@ -27,23 +27,23 @@ std::string LinkKey(const SpaceId& space, const MemoryId& from, const MemoryId& 
 
 std::string LogKey(const SpaceId& space, const Version& version) {
   std::string key = SpacePrefix(space.view());
-  storage::AppendBigEndian64(key, version.epoch.counter);
+  AppendBigEndian64(key, version.epoch.counter);
   key.append(version.epoch.primary.view()).push_back('\0');
-  storage::AppendBigEndian64(key, version.sequence);
+  AppendBigEndian64(key, version.sequence);
   return key;
 }
 
 std::string RequestKey(const SpaceId& space, const WriteIdentity& identity) {
   std::string key = SpacePrefix(space.view());
   key.append(identity.request_id.ToBytes());
-  storage::AppendBigEndian64(key, identity.line);
+  AppendBigEndian64(key, identity.line);
   return key;
 }
 
 std::string RequestTimeKey(const SpaceId& space, WallMillis time) {
   std::string key = SpacePrefix(space.view());
   // A ULID starts with 48 bits of milliseconds.
-  storage::AppendBigEndian64(key, static_cast<uint64_t>(ToInt(time)) << 16);
+  AppendBigEndian64(key, static_cast<uint64_t>(ToInt(time)) << 16);
   return key;
 }
 

@@ -6,8 +6,6 @@ namespace engram::memory {
 namespace {
 
 using parts::Damaged;
-using storage::Decoder;
-using storage::Encoder;
 
 enum Flags : uint8_t { kAlive = 1, kHasEmbedding = 2, kHasLinks = 4 };
 

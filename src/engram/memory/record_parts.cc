@@ -6,9 +6,6 @@
 
 namespace engram::memory::parts {
 
-using storage::Decoder;
-using storage::Encoder;
-
 absl::Status Damaged(std::string_view what) {
   return MakeError(ErrorCode::kStorageFailed,
                    fmt::format("a stored {} is damaged: restore the data directory from a copy, or "

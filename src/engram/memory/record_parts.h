@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "engram/base/codec.h"
 #include "engram/memory/types.h"
-#include "engram/storage/codec.h"
 
 namespace engram::memory::parts {
 
@@ -15,15 +15,15 @@ inline constexpr uint8_t kFirstFormat = 1;
 absl::Status Damaged(std::string_view what);
 
 // Starts a value. / Whether `in` starts with a format that is known.
-storage::Encoder Begin();
-bool KnownFormat(storage::Decoder& in);
+Encoder Begin();
+bool KnownFormat(Decoder& in);
 
-void Put(storage::Encoder& out, const Version& version);
-void Put(storage::Encoder& out, const Revision& revision);
-void Put(storage::Encoder& out, const std::vector<Link>& links);
-Version TakeVersion(storage::Decoder& in);
-Revision TakeRevision(storage::Decoder& in);
-RequestId TakeRequestId(storage::Decoder& in);
-std::vector<Link> TakeLinks(storage::Decoder& in);
+void Put(Encoder& out, const Version& version);
+void Put(Encoder& out, const Revision& revision);
+void Put(Encoder& out, const std::vector<Link>& links);
+Version TakeVersion(Decoder& in);
+Revision TakeRevision(Decoder& in);
+RequestId TakeRequestId(Decoder& in);
+std::vector<Link> TakeLinks(Decoder& in);
 
 }  // namespace engram::memory::parts

@@ -5,8 +5,6 @@
 namespace engram::memory {
 
 using parts::Damaged;
-using storage::Decoder;
-using storage::Encoder;
 
 std::string EncodeIndexEntry(const IndexEntry& entry) {
   Encoder out = parts::Begin();

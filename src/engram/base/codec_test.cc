@@ -1,11 +1,11 @@
-#include "engram/storage/codec.h"
+#include "engram/base/codec.h"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 #include <random>
 
-namespace engram::storage {
+namespace engram {
 namespace {
 
 TEST(Codec, ReadsBackWhatWasWritten) {
@@ -79,4 +79,4 @@ TEST(Codec, BigEndianBytesSortLikeNumbers) {
 }
 
 }  // namespace
-}  // namespace engram::storage
+}  // namespace engram

@@ -1,6 +1,6 @@
-// The small binary codec of everything that is stored: varints, length-prefixed bytes, and
-// big-endian numbers for keys (so that byte order is number order). Written little by little into a
-// string, read back with bounds checked.
+// The small binary codec of what is stored and of what gossip sends: varints, length-prefixed
+// bytes, and big-endian numbers for keys (so that byte order is number order). Written little by
+// little into a string, read back with bounds checked.
 //
 // Pure; thread-compatible like std::string.
 #pragma once
@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace engram::storage {
+namespace engram {
 
 // Builds one value. Value type.
 class Encoder {
@@ -64,4 +64,4 @@ void AppendBigEndian64(std::string& key, uint64_t value);
 // REQUIRES: bytes.size() == 8.
 uint64_t ReadBigEndian64(std::string_view bytes);
 
-}  // namespace engram::storage
+}  // namespace engram

@@ -1,9 +1,9 @@
-#include "engram/storage/codec.h"
+#include "engram/base/codec.h"
 
 #include <bit>
 #include <cstring>
 
-namespace engram::storage {
+namespace engram {
 
 static_assert(std::endian::native == std::endian::little,
               "floats are stored in the machine's byte order, which must be little-endian");
@@ -111,4 +111,4 @@ uint64_t ReadBigEndian64(std::string_view bytes) {
   return value;
 }
 
-}  // namespace engram::storage
+}  // namespace engram
