@@ -195,6 +195,48 @@ def peek_inputs():
     yield "fixed", b"\x1d\0\0\0\0\x21\0\0\0\0\0\0\0\0\x0a\x01a"
 
 
+def text(value):
+    return length_varint(len(value)) + value.encode()
+
+
+def length_varint(n):
+    out = b""
+    while n >= 128:
+        out, n = out + bytes([n % 128 | 128]), n // 128
+    return out + bytes([n])
+
+
+def datagram_inputs():
+    def info(node):
+        return text(node + ":7946") + text(node + ":50051") + text("zone") + text("rack")
+
+    def update(state, node, incarnation, with_info=False, accusers=()):
+        out = bytes([state | (4 if with_info else 0)]) + text(node) + length_varint(incarnation)
+        out += info(node) if with_info else b""
+        return out + (bytes([len(accusers)]) + b"".join(map(text, accusers)) if state == 1 else b"")
+
+    def piece(body, passes=2, sealed=1):
+        return struct.pack(">HB", len(body), sealed | passes << 1) + body
+
+    alive, suspect, dead, left = range(4)
+    ping, ack, ping_request, nack, gossip, full_state = (bytes([kind]) for kind in range(1, 7))
+    me, everybody = text("me"), [("a", 2), ("b", 3), ("new", 1)]
+    news = b"".join(update(alive, node, incarnation, True) for node, incarnation in everybody)
+    yield "ping", piece(text("a") + ping + b"\x05" + me)
+    yield "ack", piece(text("b") + ack + b"\x05", 7)
+    yield "ping_request", piece(text("a") + ping_request + b"\x05" + text("b") + b"\x90\x03", 7)
+    yield "nack", piece(text("a") + nack + b"\x05", 7)
+    yield "joined", piece(text("a") + gossip + news)
+    yield "accused", piece(text("a") + gossip + update(suspect, "me", 5, accusers=("a", "b"))) * 3
+    yield "suspect_dies", piece(text("a") + gossip + update(suspect, "c", 0, accusers=("a", "b", "x")), 7) * 4
+    yield "dead_comes_back", (piece(text("a") + gossip + update(dead, "c", 0)) +
+                              piece(text("c") + ping + b"\x01" + me + update(alive, "c", 1, True)))
+    yield "left", piece(text("b") + gossip + update(left, "b", 0)) + piece(text("b") + ping + b"\x01" + me)
+    yield "full_state", piece(text("a") + full_state + news + update(dead, "c", 9, True))
+    yield "largest_incarnation", piece(text("a") + gossip + update(dead, "me", 1 << 62))
+    yield "noise", piece(b"EG\x01" + bytes(30), sealed=0)
+
+
 def gzip_inputs():
     def pack(body):
         return gzip.compress(body, mtime=0)
@@ -244,7 +286,7 @@ def record_grpc_client():
 def main():
     inputs = {"server_connection": server_inputs, "client_connection": client_inputs, "heads": heads_inputs,
               "wire_text": wire_text_inputs, "message_reader": message_reader_inputs, "status": status_inputs,
-              "peek": peek_inputs, "gzip": gzip_inputs}
+              "peek": peek_inputs, "gzip": gzip_inputs, "datagram": datagram_inputs}
     for target, make in inputs.items():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
