@@ -1,5 +1,5 @@
 // The network of a simulated cluster: messages between nodes take a while, get lost, arrive twice,
-// or are cut off in one direction. Seeded.
+// are cut off in one direction, or wait for a node that is too busy to handle them. Seeded.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +26,11 @@ enum class Condition : uint8_t {
   kHung,  // takes messages and does nothing
 };
 
+enum class Transport : uint8_t {
+  kLossy,     // what `loss` and `duplication` say
+  kReliable,  // as TCP: cuts and delays only
+};
+
 class Network {
  public:
   Network(Scheduler& scheduler, size_t nodes, LinkOptions options, uint64_t seed);
@@ -35,21 +40,27 @@ class Network {
   // Messages from `from` to `to` vanish; those back do not.
   void Cut(size_t from, size_t to) { cuts_.insert({from, to}); }
   void Heal() { cuts_.clear(); }
+  // Until then the node gets no message handled: those that it sends and those that come wait. Its
+  // own timers are not the network's affair.
+  void Stall(size_t node, TimePoint until) { stalled_until_[node] = until; }
 
   // `deliver` runs at the receiver never, once or twice. False: the receiver's port refused.
-  bool Send(size_t from, size_t to, const std::function<void()>& deliver);
+  bool Send(size_t from, size_t to, const std::function<void()>& deliver,
+            Transport transport = Transport::kLossy);
 
   uint64_t sent() const { return sent_; }
 
  private:
   bool Happens(double probability);
   Duration Delay();
-  bool Lost(size_t from, size_t to);
+  bool Lost(size_t from, size_t to, Transport transport);
+  void Arrive(size_t to, const std::function<void()>& deliver);
 
   Scheduler& scheduler_;
   const LinkOptions options_;
   std::mt19937_64 random_;
   std::vector<Condition> conditions_;
+  std::vector<TimePoint> stalled_until_;
   std::set<std::pair<size_t, size_t>> cuts_;
   uint64_t sent_ = 0;
 };

@@ -12,7 +12,7 @@ constexpr int kMisfitsMax = 8;
 }  // namespace
 
 int RetransmitsMax(int multiplier, size_t members) {
-  return multiplier * static_cast<int>(std::ceil(std::log10(static_cast<double>(members) + 1)));
+  return multiplier * static_cast<int>(std::ceil(std::log(static_cast<double>(members) + 1)));
 }
 
 void BroadcastQueue::Push(const std::string& key, std::string bytes) {

@@ -13,11 +13,11 @@ std::string Fill(BroadcastQueue& queue, size_t size_max, int transmits_max = 10,
 }
 
 TEST(RetransmitsMax, GrowsWithTheLogarithm) {
-  EXPECT_EQ(RetransmitsMax(4, 1), 4);
-  EXPECT_EQ(RetransmitsMax(4, 9), 4);
-  EXPECT_EQ(RetransmitsMax(4, 10), 8);
-  EXPECT_EQ(RetransmitsMax(4, 99), 8);
-  EXPECT_EQ(RetransmitsMax(4, 999), 12);
+  EXPECT_EQ(RetransmitsMax(3, 1), 3);
+  EXPECT_EQ(RetransmitsMax(3, 5), 6);
+  EXPECT_EQ(RetransmitsMax(3, 10), 9);
+  EXPECT_EQ(RetransmitsMax(3, 100), 15);
+  EXPECT_EQ(RetransmitsMax(3, 1'000), 21);
 }
 
 TEST(BroadcastQueue, SendsWhatWasSentLeastFirst) {

@@ -48,7 +48,8 @@ Swim::Swim(Self self, const SwimOptions& options, std::mt19937_64& random, TimeP
       // Nodes that start together shall not act together for ever.
       probe_ends_(now + UpTo(options.probe_period)),
       heal_at_(now + UpTo(options.heal_period)),
-      exchange_at_(now + UpTo(options.exchange_period)) {
+      exchange_at_(now + UpTo(options.exchange_period)),
+      exchanged_at_(now) {
   table_.Apply({self_.id, {self_.incarnation, MemberState::kAlive}, self_.info, {}}, now);
   wake_ = NextWake();
 }
@@ -63,9 +64,10 @@ void Swim::OnDatagram(std::string_view bytes, const std::string& from, TimePoint
     return;
   }
   NoticePause(now);
-  if (table_.Find(read.sender) != nullptr) HearSomebody(now);
+  if (table_.Find(read.sender) != nullptr) Hear(read.sender, now);
   TakeAll(std::move(read.updates), read.sender, now);
   std::visit([&](const auto& message) { On(message, read.sender, from, now); }, read.message);
+  introduce_ = false;
   wake_ = NextWake();
 }
 
@@ -107,12 +109,14 @@ void Swim::OnFallback(uint32_t sequence, TimePoint now) {
   if (!probe_.has_value() || probe_->sequence() != sequence || probe_->answered()) return;
   ++counters_.reached_by_rpc_only;
   probe_->OnReached();
-  HearSomebody(now);
+  Hear(probe_->target(), now);
   wake_ = NextWake();
 }
 
-void Swim::HearSomebody(TimePoint now) {
+void Swim::Hear(const NodeId& member, TimePoint now) {
   heard_at_ = now;
+  unanswered_.erase(member);
+  if (probe_.has_value()) probe_->OnHeard(member);
   failed_since_heard_ = false;
 }
 
@@ -162,7 +166,7 @@ void Swim::StartProbe(TimePoint now) {
   const Member* target = order_.Next(table_, random_);
   if (target == nullptr) return;
   ++counters_.probes;
-  probe_.emplace(++sequence_, target->id, now + awareness_.Scale(options_.ack_timeout));
+  probe_.emplace(++sequence_, *target, now + awareness_.Scale(options_.ack_timeout));
   SendTo(target->id, target->info.gossip_address, Ping{sequence_, target->id});
 }
 
@@ -188,9 +192,11 @@ void Swim::EndProbe(TimePoint now) {
   if (ended.answered()) return;
   ++counters_.probes_failed;
   failed_since_heard_ = true;
+  for (const NodeId& member : ended.unheard()) unanswered_[member] = now;
   const Member* target = table_.Find(ended.target());
-  // It may have died or left while it was probed.
-  if (target != nullptr && target->IsLive()) Suspect(*target, {self_.id}, now);
+  // It may have died or left while it was probed, or contradicted what others said of it.
+  if (target == nullptr || !target->IsLive()) return;
+  if (target->standing.incarnation == ended.incarnation()) Suspect(*target, {self_.id}, now);
 }
 
 void Swim::SendNacks(TimePoint now) {
@@ -234,15 +240,29 @@ void Swim::ProbeDead(TimePoint now) {
 void Swim::ExchangeWithOne(TimePoint now) {
   exchange_at_ = now + options_.exchange_period;
   table_.Forget(now);
-  for (const Member* member :
-       Pick(1, [](const Member& m) { return m.standing.state == MemberState::kAlive; })) {
+  std::erase_if(unanswered_,
+                [&](const auto& u) { return now - u.second >= options_.unanswered_for; });
+  const std::optional<NodeId> with = std::exchange(came_back_, std::nullopt);
+  for (const Member* member : Pick(1, [&](const Member& m) {
+         return m.standing.state == MemberState::kAlive && (!with.has_value() || m.id == *with);
+       })) {
+    exchanged_at_ = now;
     outputs_.emplace_back(StartExchange{member->id, member->info.rpc_address});
   }
 }
 
+// Suspicion alone would be slow to tell: who is cut off probes ever more rarely, since it doubts
+// itself. So the helpers that were silent count too.
 Reach Swim::ReachAt(TimePoint now) const {
   const bool silence = failed_since_heard_ && now - heard_at_ >= options_.silence_max;
-  return {silence ? 1 : table_.CountOf(MemberState::kAlive), table_.total()};
+  if (silence) return {1, table_.total()};
+  size_t unanswered = 0;
+  for (const auto& [id, since] : unanswered_) {
+    const Member* member = table_.Find(id);
+    const bool alive = member != nullptr && member->standing.state == MemberState::kAlive;
+    if (alive && now - since < options_.unanswered_for) ++unanswered;
+  }
+  return {table_.CountOf(MemberState::kAlive) - unanswered, table_.total()};
 }
 
 std::vector<Swim::Output> Swim::TakeOutput() { return std::exchange(outputs_, {}); }

@@ -147,7 +147,7 @@ class Swim {
   void On(const Gossip&, const NodeId&, const std::string&, TimePoint) {}
   void On(const FullState&, const NodeId&, const std::string&, TimePoint) {}
   void NoticePause(TimePoint now);
-  void HearSomebody(TimePoint now);
+  void Hear(const NodeId& member, TimePoint now);
   void Work(TimePoint now);
   void StartProbe(TimePoint now);
   void ProbeIndirectly(TimePoint now);
@@ -160,13 +160,13 @@ class Swim {
 
   // swim_updates.cc: what is believed.
   void TakeAll(std::vector<Update> updates, const NodeId& sender, TimePoint now);
-  void Take(const Update& update, TimePoint now);
+  void Take(const Update& update, const NodeId& sender, TimePoint now);
   void TakeAboutSelf(const Update& update, TimePoint now);
   void FollowChange(Change change, const Member& member, const Update& update, TimePoint now);
   void Suspect(const Member& member, const std::vector<NodeId>& accusers, TimePoint now);
   void Confirm(const Update& update);
   void DeclareDead(TimePoint now);
-  void Joined(const Member& member, TimePoint now);
+  void CameBack(const Member& member, const NodeId& sender, TimePoint now);
   void Refute(Incarnation above, TimePoint now);
   void Soften(Update& update, const NodeId& sender) const;
   Update UpdateOf(const Member& member) const;
@@ -194,17 +194,20 @@ class Swim {
 
   uint32_t sequence_ = 0;
   bool leaving_ = false;
-  bool quiet_ = false;               // what is learnt is no news to others
-  bool failed_since_heard_ = false;  // a probe
-  TimePoint heard_at_;               // from anybody
+  bool quiet_ = false;                      // what is learnt is no news to others
+  bool introduce_ = false;                  // whoever is answered has an old word of this node
+  bool failed_since_heard_ = false;         // a probe
+  TimePoint heard_at_;                      // from anybody
+  std::map<NodeId, TimePoint> unanswered_;  // who left a failed probe unanswered, and when
 
   TimePoint probe_ends_;
   TimePoint suspicion_due_ = kNever;  // the earliest, or before it
   TimePoint gossip_at_ = kNever;
   TimePoint heal_at_;
   TimePoint exchange_at_;
-  TimePoint healed_at_ = TimePoint::min();  // of the last exchange with one that came back
-  TimePoint wake_ = kNever;                 // what NextWake() said last
+  TimePoint exchanged_at_;
+  std::optional<NodeId> came_back_;  // the next one to exchange states with
+  TimePoint wake_ = kNever;          // what NextWake() said last
 };
 
 }  // namespace engram::membership

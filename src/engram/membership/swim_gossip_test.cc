@@ -18,7 +18,7 @@ TEST_F(SwimTest, NewsIsSentSoOftenAndNoMore) {
   size_t told = 0;
   for (const auto& gossip : Sent<Gossip>()) told += gossip.Carries(Alive("d"));
   for (const auto& ping : Sent<Ping>()) told += ping.Carries(Alive("d"));
-  EXPECT_EQ(told, 4u) << "4 * ceil(log10(5 + 1))";
+  EXPECT_EQ(told, 6u) << "3 * ceil(ln(5 + 1))";
 }
 
 TEST_F(SwimTest, GossipGoesToThreeAtATime) {
@@ -112,10 +112,13 @@ TEST_F(SwimTest, WhatIsStoredKeepsTheTotalAcrossARestart) {
   EXPECT_EQ(again.ReachAt(now_), (Reach{2, 3}));
 }
 
-TEST_F(SwimTest, AJoiningNodePassesNothingOnOfWhatItIsTold) {
+TEST_F(SwimTest, AJoiningNodePassesNothingOnButThatItIsThere) {
   Begin(Names(50));
   Pass(milliseconds(400));
-  EXPECT_TRUE(Sent<Gossip>().empty());
+  ASSERT_FALSE(Sent<Gossip>().empty());
+  for (const auto& gossip : Sent<Gossip>()) {
+    EXPECT_EQ(gossip.updates, std::vector{Alive("me", 5)});
+  }
 }
 
 TEST_F(SwimTest, WhoHearsOfAJoiningNodeTellsOthers) {

@@ -35,20 +35,59 @@ TEST_F(SwimTest, ManyTogetherProbeTheDeadNoMoreOftenThanAFew) {
 TEST_F(SwimTest, WhoComesBackIsTakenInAndAskedForItsNews) {
   Begin({"a", "b"});
   Hears("a", Gossip{}, {Dead("b")});
+  PassHealthy(seconds(2), "b");
   Forget();
   Hears("b", Ack{1}, {Dead("me", 5), Alive("b", 2)});
   EXPECT_EQ(StateOf("b"), MemberState::kAlive);
   EXPECT_EQ(swim_->incarnation(), Incarnation{6}) << "it held us dead too";
+  Pass({});
   ASSERT_EQ(Of<Swim::StartExchange>().size(), 1u);
   EXPECT_EQ(Of<Swim::StartExchange>()[0].with.value(), "b");
 }
 
-TEST_F(SwimTest, ManyThatComeBackAtOnceAreAskedOnce) {
-  Begin({"a", "b", "c", "d"});
-  Hears("a", Gossip{}, {Dead("b"), Dead("c"), Dead("d")});
+TEST_F(SwimTest, ManyThatComeBackAreAskedOnceASecond) {
+  SwimOptions options;
+  options.exchange_period = std::chrono::hours(1);
+  std::vector<std::string> many;
+  for (int i = 0; i < 10; ++i) many.push_back("n" + std::to_string(i));
+  Begin(many, options);
+  PassHealthy(seconds(2));
+  for (const std::string& id : many) Hears(id, Gossip{}, {Dead(id)});
   Forget();
-  Hears("a", Gossip{}, {Alive("b", 2), Alive("c", 2), Alive("d", 2)});
+  for (const std::string& id : many) {
+    Hears(id, Gossip{}, {Alive(id, 2)});
+    Pass({});
+  }
   EXPECT_EQ(Of<Swim::StartExchange>().size(), 1u);
+  PassHealthy(milliseconds(1'050));
+  EXPECT_EQ(Of<Swim::StartExchange>().size(), 2u);
+}
+
+// Else all would run to one that was restarted.
+TEST_F(SwimTest, FewOfThoseWhoOnlyHeardOfAReturnAskForItsNews) {
+  SwimOptions options;
+  options.exchange_period = std::chrono::hours(1);
+  std::vector<std::string> many;
+  for (int i = 0; i < 100; ++i) many.push_back("n" + std::to_string(i));
+  Begin(many, options);
+  for (uint64_t incarnation = 1; incarnation <= 200; ++incarnation) {
+    PassHealthy(seconds(2));
+    Hears("n0", Gossip{}, {Dead("n1", incarnation)});
+    Hears("n0", Gossip{}, {Alive("n1", incarnation + 1)});
+  }
+  EXPECT_GT(Of<Swim::StartExchange>().size(), 0u);
+  EXPECT_LT(Of<Swim::StartExchange>().size(), 20u);
+}
+
+TEST_F(SwimTest, WhoHoldsUsDeadByAnOldWordIsToldTheNewest) {
+  Begin({"a", "b"});
+  PassHealthy(seconds(5));
+  Forget();
+  Hears("a", Ping{1, NodeId("me")}, {Dead("me", 4)});
+  EXPECT_TRUE(Sent<Ack>().at(0).Carries(Alive("me", 5)));
+  Forget();
+  Hears("b", Ping{1, NodeId("me")});
+  EXPECT_TRUE(Sent<Ack>().at(0).updates.empty());
 }
 
 TEST_F(SwimTest, SilenceOfEverybodyIsKnownBeforeAnybodyIsDead) {
@@ -61,6 +100,25 @@ TEST_F(SwimTest, SilenceOfEverybodyIsKnownBeforeAnybodyIsDead) {
   EXPECT_EQ(swim_->ReachAt(now_), (Reach{1, 101}));
   Hears("n7", Gossip{});
   EXPECT_GT(swim_->ReachAt(now_).reachable, 90u) << "somebody is there";
+}
+
+TEST_F(SwimTest, HelpersThatSaidNothingAreNotReachedUntilTheyAreHeard) {
+  Begin({"a", "b", "c", "d"});
+  const SentTo<Ping> ping = NextPing();
+  Pass(milliseconds(500));
+  const auto requests = Sent<PingRequest>();
+  ASSERT_EQ(requests.size(), 3u);
+  Hears(requests[0].address.substr(0, 1), Nack{ping.message.sequence});
+  Pass(milliseconds(500));
+  EXPECT_EQ(swim_->ReachAt(now_), (Reach{2, 5}));
+  Hears(requests[1].address.substr(0, 1), Gossip{});
+  EXPECT_EQ(swim_->ReachAt(now_), (Reach{3, 5}));
+  Pass(milliseconds(100));
+  Hears("a", Gossip{});
+  Hears("b", Gossip{});
+  Hears("c", Gossip{});
+  Hears("d", Gossip{});
+  EXPECT_EQ(swim_->ReachAt(now_), (Reach{4, 5})) << "the suspect has not contradicted yet";
 }
 
 TEST_F(SwimTest, AStrangersVoiceIsNoSignOfTheCluster) {

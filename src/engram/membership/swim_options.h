@@ -1,4 +1,4 @@
-// The defaults of SPEC C1 are those of SWIM with Lifeguard as memberlist runs it in a LAN.
+// The defaults are those of SPEC C1; where it has none, mostly those of memberlist for a LAN.
 #pragma once
 
 #include "absl/status/status.h"
@@ -23,7 +23,7 @@ struct SwimOptions {
   size_t datagram_bytes_max = 1'400;
   Duration gossip_period = std::chrono::milliseconds(200);  // while there is news
   size_t gossip_fanout = 3;
-  int retransmit_multiplier = 4;
+  int retransmit_multiplier = 3;  // times the natural logarithm of the cluster's size
   // Those who died so recently are told news too: it may be that they only seemed to be dead.
   Duration gossip_to_dead_for = std::chrono::seconds(30);
   Duration exchange_period = std::chrono::seconds(30);
@@ -33,6 +33,8 @@ struct SwimOptions {
   Duration heal_period = std::chrono::seconds(2);
   size_t heal_members = 20;
 
+  // Who left a probe unanswered counts as not reached for so long, if nothing is heard of it.
+  Duration unanswered_for = std::chrono::seconds(30);
   // Nothing heard of anybody for so long, and a probe failed meanwhile: cut off from all at once.
   Duration silence_max = std::chrono::seconds(3);
   // A timer that is later than this shows that this node did not run.

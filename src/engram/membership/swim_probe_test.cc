@@ -46,7 +46,18 @@ TEST_F(SwimTest, SuspectsAtTheEndOfThePeriodAndTellsOthers) {
   EXPECT_TRUE(Noticed(Change::kSuspected, silent));
   Pass(milliseconds(200));
   ASSERT_FALSE(Sent<Gossip>().empty());
-  EXPECT_TRUE(Sent<Gossip>()[0].Carries(Suspect(silent, 1, {"me"})));
+  EXPECT_TRUE(Sent<Gossip>().back().Carries(Suspect(silent, 1, {"me"})));
+}
+
+TEST_F(SwimTest, WhoHasSpokenSinceItWasProbedIsNotSuspected) {
+  Begin({"a", "b", "c"});
+  const std::string silent = NextPing().message.target.value();
+  const std::string other = silent == "a" ? "b" : "a";
+  Pass(milliseconds(500));
+  Hears(other, Gossip{}, {Alive(silent, 2)});
+  Pass(milliseconds(500));
+  EXPECT_EQ(swim_->counters().probes_failed, 1u);
+  EXPECT_EQ(StateOf(silent), MemberState::kAlive);
 }
 
 TEST_F(SwimTest, AnAckThroughAHelperIsEnough) {

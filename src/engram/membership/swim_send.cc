@@ -9,6 +9,7 @@ namespace engram::membership {
 
 void Swim::SendTo(const NodeId& to, const std::string& address, const Message& message) {
   std::string datagram = BeginDatagram(self_.id, message);
+  if (introduce_) datagram += EncodeUpdate(UpdateOf(*table_.Find(self_.id)));
   std::string_view told;
   const Member* member = options_.buddy_notice ? table_.Find(to) : nullptr;
   if (member != nullptr && member->standing.state != MemberState::kAlive) {

@@ -31,16 +31,19 @@ void Swim::TakeAll(std::vector<Update> updates, const NodeId& sender, TimePoint 
     } else if (IsAccusation(update) && !MayAccuse(sender)) {
       ++counters_.accusations_ignored;
     } else {
-      Take(update, now);
+      Take(update, sender, now);
     }
   }
 }
 
-void Swim::Take(const Update& update, TimePoint now) {
+void Swim::Take(const Update& update, const NodeId& sender, TimePoint now) {
+  const bool is_new = table_.Find(update.id) == nullptr;
   const Change change = table_.Apply(update, now);
   const Member* member = table_.Find(update.id);
   if (member == nullptr) return;
   if (change != Change::kNone) {
+    if (member->IsLive()) order_.Add(member->id, random_);
+    if (change == Change::kJoined && !is_new) CameBack(*member, sender, now);
     FollowChange(change, *member, update, now);
   } else if (update.standing == member->standing) {
     Confirm(update);
@@ -56,18 +59,20 @@ void Swim::FollowChange(Change change, const Member& member, const Update& updat
     suspicion_due_ = std::min(suspicion_due_, suspicion.due());
     suspicions_.emplace(member.id, std::move(suspicion));
   }
-  if (member.IsLive()) order_.Add(member.id, random_);
-  if (change == Change::kJoined) Joined(member, now);
+  if (member.standing.state == MemberState::kAlive) unanswered_.erase(member.id);
   Spread(member, now);
   if (change != Change::kRefreshed) outputs_.emplace_back(Changed{change, member});
 }
 
-// Who comes back has news of its own, perhaps of half a cluster that was cut off.
-void Swim::Joined(const Member& member, TimePoint now) {
-  const bool lately = healed_at_ != TimePoint::min() && now - healed_at_ < options_.probe_period;
-  if (quiet_ || leaving_ || lately) return;
-  healed_at_ = now;
-  outputs_.emplace_back(StartExchange{member.id, member.info.rpc_address});
+// Who comes back has news of its own, perhaps of half a cluster that was cut off. Whoever hears of
+// it by itself exchanges states with it, of the others some, so that it is not overrun.
+void Swim::CameBack(const Member& member, const NodeId& sender, TimePoint now) {
+  constexpr double kFurther = 3;
+  const double share = kFurther / static_cast<double>(table_.live());
+  const bool chosen = std::uniform_real_distribution<double>()(random_) < share;
+  if (quiet_ || leaving_ || (sender != member.id && !chosen)) return;
+  came_back_ = member.id;
+  exchange_at_ = std::min(exchange_at_, std::max(now, exchanged_at_ + options_.probe_period));
 }
 
 // The same word again, perhaps from others too.
@@ -83,7 +88,7 @@ void Swim::Confirm(const Update& update) {
 
 void Swim::Suspect(const Member& member, const std::vector<NodeId>& accusers, TimePoint now) {
   const Standing suspected{member.standing.incarnation, MemberState::kSuspect};
-  Take({member.id, suspected, std::nullopt, accusers}, now);
+  Take({member.id, suspected, std::nullopt, accusers}, self_.id, now);
 }
 
 void Swim::DeclareDead(TimePoint now) {
@@ -98,7 +103,7 @@ void Swim::DeclareDead(TimePoint now) {
   }
   for (const NodeId& id : over) {
     const Standing dead{table_.Find(id)->standing.incarnation, MemberState::kDead};
-    Take({id, dead, std::nullopt, {}}, now);
+    Take({id, dead, std::nullopt, {}}, self_.id, now);
   }
 }
 
@@ -108,6 +113,7 @@ void Swim::TakeAboutSelf(const Update& update, TimePoint now) {
   if (leaving_) return;
   const Standing mine{self_.incarnation, MemberState::kAlive};
   const bool other_info = update.info.has_value() && *update.info != self_.info;
+  if (update.standing < mine && IsAccusation(update)) introduce_ = true;
   if (update.standing < mine || (update.standing == mine && !other_info)) return;
   if (IsAccusation(update)) awareness_.Add(1);
   if (update.standing == mine) ++counters_.conflicts;
@@ -168,7 +174,8 @@ absl::Status Swim::MergeFullState(std::string_view bytes, TimePoint now) {
   quiet_ = table_.everybody().size() == 1;
   for (Update& update : read.updates) Soften(update, read.sender);
   TakeAll(std::move(read.updates), read.sender, now);
-  quiet_ = false;
+  // But who it is that knows everybody now, is: this may be a new life of one that others know.
+  if (std::exchange(quiet_, false)) Spread(*table_.Find(self_.id), now);
   wake_ = NextWake();
   return absl::OkStatus();
 }
@@ -199,7 +206,7 @@ absl::Status Swim::Remove(const NodeId& id, TimePoint now) {
   if (member->standing.state != MemberState::kDead) {
     return InvalidArgument("node", "only a dead member can be removed; others leave by themselves");
   }
-  Take({id, {member->standing.incarnation, MemberState::kLeft}, std::nullopt, {}}, now);
+  Take({id, {member->standing.incarnation, MemberState::kLeft}, std::nullopt, {}}, self_.id, now);
   wake_ = NextWake();
   return absl::OkStatus();
 }

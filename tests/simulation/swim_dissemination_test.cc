@@ -1,0 +1,69 @@
+// SPEC C3: how soon a piece of news is everywhere, in rounds of gossip.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "simulation/swim_cluster.h"
+
+namespace engram::simulation {
+namespace {
+
+using membership::Change;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Rounds until each node but node 1 knows that node 1 leaves; one for each node that got to know.
+std::vector<double> RoundsUntilKnown(size_t nodes, double loss, uint64_t seed) {
+  SwimSimOptions options;
+  options.nodes = nodes;
+  options.seed = seed;
+  options.link.loss = loss;
+  // Gossip alone, without the full states that mend what it misses.
+  options.swim.exchange_period = std::chrono::hours(1);
+  SwimCluster cluster(options);
+  cluster.StartFormed();
+  cluster.Run(seconds(2));
+  const TimePoint left = cluster.now();
+  cluster.Leave(1);
+  cluster.Run(seconds(20));
+  std::vector<double> rounds;
+  for (const SwimEvent& event : cluster.events()) {
+    if (event.subject != 1 || event.change != Change::kLeft) continue;
+    rounds.push_back(std::chrono::duration<double>(event.at - left) / milliseconds(200));
+  }
+  std::sort(rounds.begin(), rounds.end());
+  return rounds;
+}
+
+struct Spread {
+  size_t nodes;
+  double loss;
+  uint64_t seeds;
+};
+
+class Dissemination : public testing::TestWithParam<Spread> {};
+
+TEST_P(Dissemination, ReachesNinetyNinePercentInLogarithmicallyManyRounds) {
+  const auto [nodes, loss, seeds] = GetParam();
+  double worst = 0;
+  size_t missed = 0;
+  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+    const std::vector<double> rounds = RoundsUntilKnown(nodes, loss, seed);
+    const size_t most = (nodes - 1) * 99 / 100;
+    ASSERT_GE(rounds.size(), most) << "seed " << seed;
+    worst = std::max(worst, rounds[most - 1]);
+    missed += nodes - 1 - rounds.size();
+  }
+  fmt::print("{} nodes, {:.0f} % lost: 99 % know after {:.1f} rounds at worst; {} of {} never\n",
+             nodes, loss * 100, worst, missed, (nodes - 1) * seeds);
+  EXPECT_LE(worst, 0.5 * std::log2(nodes) + 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Swim, Dissemination,
+                         testing::Values(Spread{10, 0, 100}, Spread{100, 0, 20},
+                                         Spread{1'000, 0, 2}, Spread{100, 0.1, 20}));
+
+}  // namespace
+}  // namespace engram::simulation
