@@ -1,8 +1,10 @@
 #include "engram/membership/swim.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
+#include "absl/base/macros.h"
 #include "engram/base/error.h"
 
 namespace engram::membership {
@@ -15,24 +17,28 @@ Duration Share(Duration d, double share) {
 }  // namespace
 
 absl::Status Check(const SwimOptions& o) {
-  if (o.probe_period <= Duration::zero()) return InvalidArgument("probe-period", "not above zero");
-  if (o.ack_timeout <= Duration::zero() || o.ack_timeout >= o.probe_period) {
-    return InvalidArgument("ack-timeout", "not between zero and the probe period");
-  }
-  if (o.awareness_max < 0 || o.awareness_max > 8) {
-    return InvalidArgument("awareness-max", "not between 0 and 8");
-  }
-  if (o.suspicion.multiplier < 1 || o.suspicion.longest_factor < 1) {
-    return InvalidArgument("suspicion-multiplier", "below 1");
-  }
-  if (o.datagram_bytes_max < 1'000 || o.datagram_bytes_max > 65'000) {
-    return InvalidArgument("datagram-bytes-max", "not between 1,000 and 65,000");
-  }
-  if (o.gossip_period <= Duration::zero() || o.gossip_fanout < 1 || o.retransmit_multiplier < 1) {
-    return InvalidArgument("gossip-period", "gossip needs a period, a fan-out and a multiplier");
-  }
-  if (o.exchange_period <= Duration::zero() || o.heal_period <= Duration::zero()) {
-    return InvalidArgument("exchange-period", "not above zero");
+  constexpr Duration kZero = Duration::zero();
+  const std::tuple<const char*, bool, const char*> rules[] = {
+      {"probe-period", o.probe_period > kZero, "not above zero"},
+      {"ack-timeout", o.ack_timeout > kZero && o.ack_timeout < o.probe_period,
+       "not between zero and the probe period"},
+      {"indirect-probes", o.indirect_probes <= 16, "above 16"},
+      {"awareness-max", o.awareness_max >= 0 && o.awareness_max <= 8, "not between 0 and 8"},
+      {"nack-after", o.nack_after > 0 && o.nack_after < 1, "not between 0 and 1"},
+      {"suspicion-multiplier", o.suspicion.multiplier >= 1, "below 1"},
+      {"suspicion-longest-factor", o.suspicion.longest_factor >= 1, "below 1"},
+      {"datagram-bytes-max", o.datagram_bytes_max >= 1'000 && o.datagram_bytes_max <= 65'000,
+       "not between 1,000 and 65,000"},
+      {"gossip-period", o.gossip_period > kZero, "not above zero"},
+      {"gossip-fanout", o.gossip_fanout >= 1, "below 1"},
+      {"retransmit-multiplier", o.retransmit_multiplier >= 1, "below 1"},
+      {"exchange-period", o.exchange_period > kZero, "not above zero"},
+      {"heal-period", o.heal_period > kZero, "not above zero"},
+      {"heal-members", o.heal_members >= 1, "below 1"},
+      {"late-max", o.late_max > kZero, "not above zero"},
+  };
+  for (const auto& [field, holds, message] : rules) {
+    if (!holds) return InvalidArgument(field, message);
   }
   return absl::OkStatus();
 }
@@ -50,6 +56,7 @@ Swim::Swim(Self self, const SwimOptions& options, std::mt19937_64& random, TimeP
       heal_at_(now + UpTo(options.heal_period)),
       exchange_at_(now + UpTo(options.exchange_period)),
       exchanged_at_(now) {
+  ABSL_HARDENING_ASSERT(Check(options).ok());
   table_.Apply({self_.id, {self_.incarnation, MemberState::kAlive}, self_.info, {}}, now);
   wake_ = NextWake();
 }
@@ -61,6 +68,11 @@ void Swim::OnDatagram(std::string_view bytes, const std::string& from, TimePoint
   if (verdict != Verdict::kRead) return;
   if (read.sender == self_.id) {
     ++counters_.conflicts;
+    return;
+  }
+  // A state comes over RPC only: MergeFullState() is softer on what it says.
+  if (std::holds_alternative<FullState>(read.message)) {
+    ++counters_.misdirected;
     return;
   }
   NoticePause(now);
@@ -171,7 +183,9 @@ void Swim::StartProbe(TimePoint now) {
 }
 
 void Swim::ProbeIndirectly(TimePoint now) {
-  const Member& target = *table_.Find(probe_->target());
+  const Member* found = table_.Find(probe_->target());
+  if (found == nullptr) return probe_.reset();
+  const Member& target = *found;
   const std::vector<const Member*> helpers = Pick(options_.indirect_probes, [&](const Member& m) {
     return m.standing.state == MemberState::kAlive && m.id != target.id;
   });
@@ -188,15 +202,18 @@ void Swim::ProbeIndirectly(TimePoint now) {
 void Swim::EndProbe(TimePoint now) {
   if (!probe_.has_value()) return;
   const Probe ended = *std::exchange(probe_, std::nullopt);
+  const Member* target = table_.Find(ended.target());
+  // It went while it was probed, and its silence says nothing.
+  if (target == nullptr || target->standing.state == MemberState::kLeft) return;
   awareness_.Add(ended.AwarenessDelta());
   if (ended.answered()) return;
   ++counters_.probes_failed;
   failed_since_heard_ = true;
   for (const NodeId& member : ended.unheard()) unanswered_[member] = now;
-  const Member* target = table_.Find(ended.target());
-  // It may have died or left while it was probed, or contradicted what others said of it.
-  if (target == nullptr || !target->IsLive()) return;
-  if (target->standing.incarnation == ended.incarnation()) Suspect(*target, {self_.id}, now);
+  // It may have been found dead meanwhile, or have contradicted what others said of it.
+  if (target->IsLive() && target->standing.incarnation == ended.incarnation()) {
+    Suspect(*target, {self_.id}, now);
+  }
 }
 
 void Swim::SendNacks(TimePoint now) {

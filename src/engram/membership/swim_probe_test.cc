@@ -219,6 +219,12 @@ TEST_F(SwimTest, ForeignAndGarbledDatagramsAreCountedAndDropped) {
   EXPECT_TRUE(outputs_.empty());
 }
 
+TEST_F(SwimTest, AFullStateIsNotTakenFromADatagram) {
+  Begin({"a"});
+  Hears("a", FullState{}, {Alive("b")});
+  EXPECT_EQ(swim_->members().Find(NodeId("b")), nullptr);
+}
+
 TEST_F(SwimTest, ItsOwnNameFromElsewhereIsAConflict) {
   Begin({"a"});
   Hears("me", Ping{1, NodeId("me")});
@@ -237,6 +243,15 @@ TEST_F(SwimTest, OptionsOutOfTheirBoundsAreNamed) {
   options = {};
   options.datagram_bytes_max = 500;
   EXPECT_EQ(DetailOf(Check(options)).field, "datagram-bytes-max");
+}
+
+TEST_F(SwimTest, WhoLeavesWhileItIsProbedWasNotSilent) {
+  Begin({"a", "b", "c"});
+  const std::string leaves = NextPing().message.target.value();
+  Hears(leaves, Gossip{}, {Left(leaves)});
+  Pass(seconds(1));
+  EXPECT_EQ(swim_->counters().probes_failed, 0u);
+  EXPECT_EQ(swim_->awareness(), 0);
 }
 
 // As after SIGSTOP: its timers are late, and nobody could answer meanwhile.
