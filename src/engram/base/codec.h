@@ -49,6 +49,8 @@ class Decoder {
   size_t Count();
 
   bool ok() const { return ok_; }
+  // What has not been read yet.
+  std::string_view rest() const { return rest_; }
   // Everything was read, and nothing was wrong.
   bool Finished() const { return ok_ && rest_.empty(); }
 

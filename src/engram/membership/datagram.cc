@@ -57,6 +57,7 @@ class Reader {
 
   bool ok() const { return good_ && in_.ok(); }
   bool AtEnd() const { return in_.Finished(); }
+  std::string_view Rest() const { return in_.rest(); }
   uint8_t Byte() { return in_.Byte(); }
 
   uint64_t Number(uint64_t max) {
@@ -159,7 +160,12 @@ bool TakeBody(std::string_view body, Datagram& read) {
   read.sender = in.Id();
   if (!TakeMessage(in, read.message) || !in.ok()) return false;
   read.updates.clear();
+  read.rider.clear();
   while (!in.AtEnd()) {
+    if (in.Rest().starts_with(kRiderFollows)) {
+      read.rider = in.Rest().substr(1);
+      return true;
+    }
     std::optional<Update> update = TakeUpdate(in);
     if (!update.has_value()) return false;
     read.updates.push_back(*std::move(update));

@@ -11,7 +11,8 @@
 //           ack, nack: sequence
 //           ping request: sequence, id of the node that is meant, milliseconds until a nack is
 //           wanted
-//   -       updates until the end, each:
+//   -       updates until the end, or until a byte 8, behind which another layer's news follows
+//           (rider.h); each update:
 //             1 byte: state (0 alive, 1 suspect, 2 dead, 3 left); plus 4 if the info follows
 //             id, incarnation
 //             info: gossip address, RPC address, zone, rack
@@ -68,11 +69,14 @@ struct Datagram {
   NodeId sender;
   Message message;
   std::vector<Update> updates;
+  std::string rider;
 };
 
 // A datagram is written in three steps: Begin, append encoded updates, Seal.
 std::string BeginDatagram(const NodeId& sender, const Message& message);
 std::string EncodeUpdate(const Update& update);
+// Stands between the updates and another layer's news.
+inline constexpr char kRiderFollows = 8;
 // Fills in what the head says of the rest.
 void SealDatagram(std::string& datagram, ClusterTag cluster);
 

@@ -30,6 +30,7 @@
 #include "absl/status/statusor.h"
 #include "engram/base/version.h"
 #include "engram/membership/broadcast_queue.h"
+#include "engram/membership/rider.h"
 
 namespace engram::membership {
 
@@ -50,7 +51,7 @@ struct RecordGossipOptions {
   size_t message_bytes_max = 1 << 20;
 };
 
-class RecordGossip {
+class RecordGossip : public Rider {
  public:
   static constexpr size_t kBuckets = 1'024;
   static constexpr size_t kKeyBytesMax = 128;
@@ -68,11 +69,11 @@ class RecordGossip {
   std::vector<Record> TakeLearnt();
 
   // News. Appends what fits into `size_max`; `members` are live.
-  void Fill(std::string& datagram, size_t size_max, size_t members);
-  bool HasNews() const { return !queue_.empty(); }
+  void Fill(std::string& datagram, size_t size_max, size_t members) override;
+  bool HasNews() const override { return !queue_.empty(); }
   // What Fill() appended, at another node. InvalidArgument if it is damaged; what stands before the
   // damage is taken.
-  [[nodiscard]] absl::Status Hear(std::string_view news);
+  [[nodiscard]] absl::Status Hear(std::string_view news) override;
 
   // The four steps of a comparison. InvalidArgument if a message cannot be read; nothing of it is
   // taken then.

@@ -43,10 +43,12 @@ absl::Status Check(const SwimOptions& o) {
   return absl::OkStatus();
 }
 
-Swim::Swim(Self self, const SwimOptions& options, std::mt19937_64& random, TimePoint now)
+Swim::Swim(Self self, const SwimOptions& options, std::mt19937_64& random, TimePoint now,
+           Rider* rider)
     : options_(options),
       self_(std::move(self)),
       random_(random),
+      rider_(rider),
       table_(options.table),
       awareness_(options.awareness_max),
       sequence_(static_cast<uint32_t>(random())),
@@ -78,6 +80,7 @@ void Swim::OnDatagram(std::string_view bytes, const std::string& from, TimePoint
   NoticePause(now);
   if (table_.Find(read.sender) != nullptr) Hear(read.sender, now);
   TakeAll(std::move(read.updates), read.sender, now);
+  HearRider(read.rider, now);
   std::visit([&](const auto& message) { On(message, read.sender, from, now); }, read.message);
   introduce_ = false;
   wake_ = NextWake();
@@ -232,10 +235,10 @@ void Swim::GossipNow(TimePoint now) {
   // Who joins later gets the full state.
   if (told.empty()) queue_.Clear();
   for (const Member* member : told) {
-    if (queue_.empty()) return;
+    if (!HasNews()) return;
     SendTo(member->id, member->info.gossip_address, Gossip{});
   }
-  if (!queue_.empty()) gossip_at_ = now + options_.gossip_period;
+  if (!told.empty() && HasNews()) gossip_at_ = now + options_.gossip_period;
 }
 
 void Swim::ScheduleHealing(TimePoint now) {

@@ -11,9 +11,9 @@
 //   full state    is exchanged with one member every 30 s, for what news has missed
 //
 // What is believed is settled by Standing alone (member.h), so that no order of events matters.
-// Two rules are ours. Accusations by a member that is held dead are not heeded: a node that hears
-// nobody, but is heard, would otherwise bury all others. And if a timer comes late, this node did
-// not run, and the time does not count against anybody.
+// Two rules are ours. Accusations by a member that is held dead are not heeded: it has been out of
+// touch. And if a timer comes late, this node did not run, and the time does not count against
+// anybody.
 //
 // A datagram may come from anybody; nothing in it is believed beyond what a member may say, and all
 // that is kept because of it is bounded.
@@ -40,6 +40,7 @@
 #include "engram/membership/probe.h"
 #include "engram/membership/probe_order.h"
 #include "engram/membership/relays.h"
+#include "engram/membership/rider.h"
 #include "engram/membership/suspicion.h"
 #include "engram/membership/swim_options.h"
 
@@ -105,8 +106,10 @@ class Swim {
   };
   using Output = std::variant<Send, StartFallback, StartExchange, Changed, NewIncarnation>;
 
-  // `random` must outlive the machine. REQUIRES: Check(options) is OK.
-  Swim(Self self, const SwimOptions& options, std::mt19937_64& random, TimePoint now);
+  // `random` and `rider`, which may be null, must outlive the machine. REQUIRES: Check(options) is
+  // OK.
+  Swim(Self self, const SwimOptions& options, std::mt19937_64& random, TimePoint now,
+       Rider* rider = nullptr);
 
   // `from`: where it came from, for the answer. If datagrams wait and a timer is due, feed the
   // datagrams first.
@@ -115,6 +118,9 @@ class Swim {
   void Tick(TimePoint now);
   // When Tick is wanted next.
   TimePoint NextWake() const;
+
+  // The rider has news of this node's own.
+  void SpreadRider(TimePoint now);
 
   // All that is known, for a member to merge; also what is to be stored, so that the total of a
   // majority outlives a restart.
@@ -174,6 +180,9 @@ class Swim {
   bool MayAccuse(const NodeId& sender) const;
 
   // swim_send.cc
+  void AppendRider(std::string& datagram);
+  void HearRider(std::string_view news, TimePoint now);
+  bool HasNews() const { return !queue_.empty() || (rider_ != nullptr && rider_->HasNews()); }
   void SendTo(const NodeId& to, const std::string& address, const Message& message);
   // At most `count` different ones of those that are `wanted`, at random; this node never.
   std::vector<const Member*> Pick(size_t count, absl::FunctionRef<bool(const Member&)> wanted);
@@ -182,6 +191,7 @@ class Swim {
   const SwimOptions options_;
   Self self_;
   std::mt19937_64& random_;
+  Rider* const rider_;
   MemberTable table_;
   ProbeOrder order_;
   Awareness awareness_;

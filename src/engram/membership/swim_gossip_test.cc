@@ -1,5 +1,6 @@
 // How news spreads: gossip, full states, the room in a datagram.
 #include "engram/base/error.h"
+#include "engram/membership/record_gossip.h"
 #include "engram/membership/testing/swim_fixture.h"
 
 namespace engram::membership {
@@ -144,6 +145,71 @@ TEST_F(SwimTest, AStateThatCannotBeReadIsRefusedAndSaysWhy) {
   const auto foreign = swim_->MergeFullState(Sealed("a", FullState{}, {}, TagOf("other")), now_);
   EXPECT_NE(foreign.message().find("another cluster"), std::string_view::npos);
   EXPECT_FALSE(swim_->MergeFullState(Sealed("a", Gossip{}), now_).ok());
+}
+
+class SwimWithRecords : public SwimTest {
+ protected:
+  void SetUp() override {
+    Begin({"a", "b", "c"});
+    swim_.emplace(Self{NodeId("me"), Incarnation{5}, InfoOf("me"), kCluster}, SwimOptions{},
+                  random_, kStart, &records_);
+    ASSERT_TRUE(
+        swim_->MergeFullState(Sealed("a", FullState{}, {Alive("a"), Alive("b"), Alive("c")}), now_)
+            .ok());
+    PassHealthy(seconds(3));
+    Forget();
+  }
+  static Record RecordOf(const std::string& key) {
+    return {key, {{1, NodeId("a")}, 1}, "value of " + key};
+  }
+  // Of all gossip that was sent.
+  std::set<std::string> KeysSent() {
+    RecordGossip heard;
+    for (const Swim::Send& send : Of<Swim::Send>()) {
+      Datagram read;
+      EXPECT_EQ(ReadDatagram(send.datagram, kCluster, read), Verdict::kRead);
+      EXPECT_LE(send.datagram.size(), 1'400u);
+      EXPECT_TRUE(heard.Hear(read.rider).ok());
+    }
+    std::set<std::string> keys;
+    for (const Record& record : heard.TakeLearnt()) keys.insert(record.key);
+    return keys;
+  }
+
+  RecordGossip records_;
+};
+
+TEST_F(SwimWithRecords, OwnRecordsSetOutAtOnce) {
+  for (int i = 0; i < 30; ++i) records_.Put(RecordOf("s" + std::to_string(i)));
+  swim_->SpreadRider(now_);
+  Pass(milliseconds(200));
+  EXPECT_EQ(Sent<Gossip>().size(), 3u);
+  PassHealthy(seconds(3));
+  EXPECT_EQ(KeysSent().size(), 30u);
+  EXPECT_FALSE(records_.HasNews());
+}
+
+TEST_F(SwimWithRecords, RecordsOfOthersAreTakenInAndPassedOn) {
+  RecordGossip others;
+  others.Put(RecordOf("s"));
+  std::string datagram = BeginDatagram(NodeId("a"), Gossip{});
+  datagram += EncodeUpdate(Alive("d"));
+  datagram.push_back(kRiderFollows);
+  others.Fill(datagram, 1'400, 3);
+  SealDatagram(datagram, kCluster);
+  swim_->OnDatagram(datagram, "a:7946", now_);
+  EXPECT_NE(records_.Find("s"), nullptr);
+  EXPECT_EQ(StateOf("d"), MemberState::kAlive);
+  Pass(milliseconds(200));
+  EXPECT_TRUE(KeysSent().contains("s"));
+}
+
+TEST_F(SwimWithRecords, DamagedRecordsAreCounted) {
+  std::string datagram = BeginDatagram(NodeId("a"), Gossip{});
+  datagram += std::string(1, kRiderFollows) + "noise";
+  SealDatagram(datagram, kCluster);
+  swim_->OnDatagram(datagram, "a:7946", now_);
+  EXPECT_EQ(swim_->counters().datagrams[static_cast<size_t>(Verdict::kGarbled)], 1u);
 }
 
 }  // namespace

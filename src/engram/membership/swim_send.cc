@@ -18,10 +18,30 @@ void Swim::SendTo(const NodeId& to, const std::string& address, const Message& m
   }
   queue_.Fill(datagram, options_.datagram_bytes_max,
               RetransmitsMax(options_.retransmit_multiplier, table_.live()), told);
+  AppendRider(datagram);
   SealDatagram(datagram, self_.cluster);
   ++counters_.sent;
   counters_.sent_bytes += datagram.size();
   outputs_.emplace_back(Send{address, std::move(datagram)});
+}
+
+void Swim::AppendRider(std::string& datagram) {
+  if (rider_ == nullptr || !rider_->HasNews()) return;
+  const size_t without = datagram.size();
+  datagram.push_back(kRiderFollows);
+  rider_->Fill(datagram, options_.datagram_bytes_max, table_.live());
+  if (datagram.size() == without + 1) datagram.resize(without);
+}
+
+void Swim::HearRider(std::string_view news, TimePoint now) {
+  if (rider_ == nullptr || news.empty()) return;
+  if (!rider_->Hear(news).ok()) ++counters_.datagrams[static_cast<size_t>(Verdict::kGarbled)];
+  SpreadRider(now);
+}
+
+void Swim::SpreadRider(TimePoint now) {
+  if (gossip_at_ == kNever && HasNews()) gossip_at_ = now + UpTo(options_.gossip_period);
+  wake_ = NextWake();
 }
 
 std::vector<const Member*> Swim::Pick(size_t count, absl::FunctionRef<bool(const Member&)> wanted) {
