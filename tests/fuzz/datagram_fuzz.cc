@@ -1,5 +1,7 @@
 // The gossip datagrams that anybody may send to a node, and a membership machine that hears them.
 //
+// The records that ride along, and the messages of their comparison, are fed too.
+//
 // Input: pieces, each a length (2 bytes), a byte that says what to do with it, and that many bytes.
 // A piece is heard as it is, or put behind a good head and sealed, so that the checksum hides
 // nothing. Between the pieces time passes. What is read is written again to the same bytes, and the
@@ -9,6 +11,7 @@
 #include <random>
 
 #include "engram/base/codec.h"
+#include "engram/membership/record_gossip.h"
 #include "engram/membership/swim.h"
 
 namespace engram::fuzz {
@@ -32,10 +35,12 @@ void CheckRewritten(const Datagram& read) {
   for (const membership::Update& update : read.updates) {
     written += membership::EncodeUpdate(update);
   }
+  if (!read.rider.empty()) written += membership::kRiderFollows + read.rider;
   membership::SealDatagram(written, kCluster);
   Datagram again;
   Require(membership::ReadDatagram(written, kCluster, again) == Verdict::kRead);
   Require(again.sender == read.sender && again.updates == read.updates);
+  Require(again.rider == read.rider);
   Require(again.message.index() == read.message.index());
 }
 
@@ -55,6 +60,7 @@ class Heard {
     if (membership::ReadDatagram(datagram, kCluster, read) == Verdict::kRead) CheckRewritten(read);
     swim_.OnDatagram(datagram, "x:1", now_);
     (void)swim_.MergeFullState(datagram, now_);
+    HearCompared(datagram);
     Check();
   }
 
@@ -66,6 +72,15 @@ class Heard {
 
  private:
   static membership::MemberInfo Info(const std::string& id) { return {id, id, "", ""}; }
+
+  // The same bytes as each message of a comparison.
+  void HearCompared(const std::string& bytes) {
+    (void)records_.Compare(bytes);
+    (void)records_.Settle(bytes);
+    (void)records_.Complete(bytes);
+    (void)records_.Take(bytes);
+    records_.TakeLearnt();
+  }
 
   void Check() {
     for (const Swim::Output& output : swim_.TakeOutput()) {
@@ -83,7 +98,12 @@ class Heard {
 
   std::mt19937_64 random_{1};
   TimePoint now_{std::chrono::seconds(1000)};
-  Swim swim_{{NodeId("me"), membership::Incarnation{5}, Info("me"), kCluster}, {}, random_, now_};
+  membership::RecordGossip records_;
+  Swim swim_{{NodeId("me"), membership::Incarnation{5}, Info("me"), kCluster},
+             {},
+             random_,
+             now_,
+             &records_};
 };
 
 std::string Datagrammed(std::string_view body, bool sealed) {

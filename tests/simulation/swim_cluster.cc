@@ -35,6 +35,7 @@ SwimCluster::SwimCluster(const SwimSimOptions& options)
       nodes_(options.nodes) {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     nodes_[i].id = NodeId(fmt::format("node-{:04}", i));
+    nodes_[i].records = std::make_unique<membership::RecordGossip>();
     network_.Set(i, Condition::kDown);
   }
 }
@@ -52,7 +53,8 @@ void SwimCluster::Start(size_t i, std::optional<size_t> seed) {
   node.incarnation = membership::Next(node.incarnation);
   node.random = std::make_unique<std::mt19937_64>(random_());
   node.partition.emplace(options_.partition);
-  node.swim = std::make_unique<Swim>(SelfOf(node), options_.swim, *node.random, now());
+  node.swim =
+      std::make_unique<Swim>(SelfOf(node), options_.swim, *node.random, now(), node.records.get());
   node.wake = kNever;
   network_.Set(i, Condition::kUp);
   if (!node.stored.empty())
@@ -167,6 +169,36 @@ void SwimCluster::Exchange(size_t from, size_t to) {
         Transport::kReliable);
   };
   network_.Send(from, to, asked, Transport::kReliable);
+  CompareRecords(from, to);
+}
+
+// Two calls; each may be lost with the node or the network, and nothing is then lost but time.
+void SwimCluster::CompareRecords(size_t from, size_t to) {
+  const auto call = [this](size_t caller, size_t callee, const auto& serve, const auto& answered) {
+    const auto asked = [this, caller, callee, serve, answered] {
+      if (!IsRunning(callee)) return;
+      const std::string answer = serve().value();
+      With(callee, [&](Swim& swim) { swim.SpreadRider(now()); });
+      const auto back = [this, caller, answered, reply = answer] {
+        if (!IsRunning(caller)) return;
+        answered(reply);
+        With(caller, [&](Swim& swim) { swim.SpreadRider(now()); });
+      };
+      network_.Send(callee, caller, back, Transport::kReliable);
+    };
+    network_.Send(caller, callee, asked, Transport::kReliable);
+  };
+  membership::RecordGossip& mine = *nodes_[from].records;
+  membership::RecordGossip& theirs = *nodes_[to].records;
+  const auto settle = [this, call, from, to, &mine, &theirs](const std::string& versions) {
+    const auto settlement = mine.Settle(versions).value();
+    if (settlement.equal) return;
+    call(
+        from, to, [&theirs, m = settlement.message] { return theirs.Complete(m); },
+        [&mine](const std::string& records) { ABSL_HARDENING_ASSERT(mine.Take(records).ok()); });
+  };
+  call(
+      from, to, [&theirs, digest = mine.Digest()] { return theirs.Compare(digest); }, settle);
 }
 
 void SwimCluster::Note(size_t i, const Swim::Changed& changed) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engram/membership/partition_detector.h"
+#include "engram/membership/record_gossip.h"
 #include "engram/membership/swim.h"
 #include "simulation/network.h"
 
@@ -59,6 +60,14 @@ class SwimCluster {
   void Split(const std::vector<size_t>& side);
   void Run(Duration length) { scheduler_.Run(now() + length); }
 
+  // A change of a record at a running node, to be gossiped.
+  void Put(size_t i, const membership::Record& record) {
+    nodes_[i].records->Put(record);
+    With(i, [&](auto& swim) { swim.SpreadRider(now()); });
+  }
+  // What the node has stored: it outlives the node's lives.
+  const membership::RecordGossip& records(size_t i) const { return *nodes_[i].records; }
+
   bool IsRunning(size_t i) const { return nodes_[i].swim != nullptr; }
   const membership::Swim& swim(size_t i) const { return *nodes_[i].swim; }
   const membership::PartitionDetector& partition(size_t i) const { return *nodes_[i].partition; }
@@ -78,6 +87,7 @@ class SwimCluster {
   struct Node {
     NodeId id;
     std::unique_ptr<std::mt19937_64> random;
+    std::unique_ptr<membership::RecordGossip> records;
     std::unique_ptr<membership::Swim> swim;                  // null: not running
     std::optional<membership::PartitionDetector> partition;  // there when `swim` is
     membership::Incarnation incarnation{};
@@ -98,6 +108,7 @@ class SwimCluster {
   void ScheduleWake(size_t i);
   void Wake(size_t i, uint64_t life);
   void Exchange(size_t from, size_t to);
+  void CompareRecords(size_t from, size_t to);
   void Note(size_t i, const membership::Swim::Changed& changed);
   size_t IndexOf(const NodeId& id) const;
   size_t IndexOf(const std::string& address) const { return IndexOf(NodeId(address)); }

@@ -102,6 +102,11 @@ bool RecordGossip::Adopt(const Record& record, Source source) {
   return true;
 }
 
+void RecordGossip::AdoptCompared(const std::vector<Record>& records) {
+  const Source source = records.size() <= options_.news_max ? Source::kNews : Source::kComparison;
+  for (const Record& record : records) Adopt(record, source);
+}
+
 std::vector<Record> RecordGossip::TakeLearnt() { return std::exchange(learnt_, {}); }
 
 void RecordGossip::Fill(std::string& datagram, size_t size_max, size_t members) {
@@ -190,7 +195,7 @@ absl::StatusOr<std::string> RecordGossip::Complete(std::string_view settlement) 
   if (!newer.has_value()) return Damaged();
   const std::optional<std::vector<std::string>> wanted = TakeKeys(in);
   if (!wanted.has_value() || !in.Finished()) return Damaged();
-  for (const Record& record : *newer) Adopt(record, Source::kComparison);
+  AdoptCompared(*newer);
   Parcel records(options_.message_bytes_max - kHeadRoom);
   for (const std::string& key : *wanted) {
     const Record* record = Find(key);
@@ -207,7 +212,7 @@ absl::Status RecordGossip::Take(std::string_view records) {
   if (!Begins(in)) return Damaged();
   const std::optional<std::vector<Record>> taken = TakeRecords(in);
   if (!taken.has_value() || !in.Finished()) return Damaged();
-  for (const Record& record : *taken) Adopt(record, Source::kComparison);
+  AdoptCompared(*taken);
   return absl::OkStatus();
 }
 

@@ -49,6 +49,9 @@ struct RecordGossipOptions {
   // Of a message of a comparison. Far below what an RPC carries, so that none holds up a
   // connection.
   size_t message_bytes_max = 1 << 20;
+  // If a comparison brings no more than that, it is news for others too, such as after a split; if
+  // it brings more, this node is behind, and others have comparisons of their own.
+  size_t news_max = 100;
 };
 
 class RecordGossip : public Rider {
@@ -75,8 +78,8 @@ class RecordGossip : public Rider {
   // damage is taken.
   [[nodiscard]] absl::Status Hear(std::string_view news) override;
 
-  // The four steps of a comparison. InvalidArgument if a message cannot be read; nothing of it is
-  // taken then.
+  // The four steps of a comparison, after which there may be news. InvalidArgument if a message
+  // cannot be read; nothing of it is taken then.
   std::string Digest() const;
   [[nodiscard]] absl::StatusOr<std::string> Compare(std::string_view digest) const;
   struct Settlement {
@@ -94,9 +97,9 @@ class RecordGossip : public Rider {
     uint64_t hash = 0;
   };
 
-  // What a comparison brings is no news: whoever lacks it too has comparisons of its own.
   enum class Source : uint8_t { kOwn, kNews, kComparison };
   bool Adopt(const Record& record, Source source);
+  void AdoptCompared(const std::vector<Record>& records);
   const Bucket& BucketOf(std::string_view key) const;
   std::vector<const Record*> NewerThan(const BucketVersions& theirs) const;
 

@@ -124,19 +124,21 @@ TEST(RecordGossip, AComparisonGivesEachWhatTheOtherHas) {
   EXPECT_EQ(other.TakeLearnt().size(), 2u);
 }
 
-TEST(RecordGossip, WhatAComparisonBringsIsNoNews) {
-  RecordGossip one;
-  RecordGossip joining;
-  for (int i = 0; i < 100; ++i) one.Put(Of("s" + std::to_string(i), 1));
-  Compare(joining, one);
-  EXPECT_EQ(joining.size(), 100u);
-  EXPECT_FALSE(joining.HasNews());
+TEST(RecordGossip, LittleThatAComparisonBringsIsNewsAndMuchIsNot) {
+  for (const auto& [records, news] : {std::pair{100, true}, {101, false}}) {
+    RecordGossip one;
+    RecordGossip other;
+    for (int i = 0; i < records; ++i) one.Put(Of("s" + std::to_string(i), 1));
+    Compare(other, one);
+    EXPECT_EQ(other.size(), static_cast<size_t>(records));
+    EXPECT_EQ(other.HasNews(), news) << records;
+  }
 }
 
 TEST(RecordGossip, AJoiningNodeGetsEverythingInBoundedMessages) {
   constexpr size_t kBytesMax = 20'000;
-  RecordGossip one({3, kBytesMax});
-  RecordGossip joining({3, kBytesMax});
+  RecordGossip one({3, kBytesMax, 100});
+  RecordGossip joining({3, kBytesMax, 100});
   for (int i = 0; i < 5'000; ++i) one.Put(Of("space-" + std::to_string(i), 1));
   joining.Put(Of("its own", 1));
   int rounds = 0;
