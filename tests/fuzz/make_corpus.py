@@ -236,7 +236,8 @@ def datagram_inputs():
     yield "largest_incarnation", piece(text("a") + gossip + update(dead, "me", 1 << 62))
     record = text("space") + b"\x02" + text("a") + b"\x07" + text("value")
     yield "records", piece(text("a") + gossip + update(left, "b", 0) + b"\x08" + record)
-    yield "compared_records", piece(b"\x01\x01" + record, sealed=0) + piece(b"\x01\x01" + record + b"\x01" + text("space"), sealed=0)
+    records = b"\x01\x01" + record
+    yield "compared_records", piece(records, sealed=0) + piece(records + b"\x01" + text("space"), sealed=0)
     yield "compared_versions", piece(b"\x01\x00\x01\x05\x01" + record[:-6], sealed=0)
     yield "noise", piece(b"EG\x01" + bytes(30), sealed=0)
 

@@ -190,7 +190,7 @@ void SwimCluster::CompareRecords(size_t from, size_t to) {
   };
   membership::RecordGossip& mine = *nodes_[from].records;
   membership::RecordGossip& theirs = *nodes_[to].records;
-  const auto settle = [this, call, from, to, &mine, &theirs](const std::string& versions) {
+  const auto settle = [call, from, to, &mine, &theirs](const std::string& versions) {
     const auto settlement = mine.Settle(versions).value();
     if (settlement.equal) return;
     call(
