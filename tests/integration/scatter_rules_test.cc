@@ -44,9 +44,9 @@ std::set<std::string> NodesOf(const std::vector<v1::Attempt>& route) {
 
 // Eight spaces, each on a primary and a replica; the entry node holds none of them.
 const std::vector<std::string>& Eight() {
-  static const std::vector<std::string> spaces = {"s-0", "s-1", "s-2", "s-3",
-                                                  "s-4", "s-5", "s-6", "s-7"};
-  return spaces;
+  static const std::vector<std::string> kSpaces = {"s-0", "s-1", "s-2", "s-3",
+                                                   "s-4", "s-5", "s-6", "s-7"};
+  return kSpaces;
 }
 
 class ScatterRules : public ::testing::Test {

@@ -107,7 +107,7 @@ class StaleSpaces {
       }
       cluster_.Place(space, primary, replicas);
     }
-    if (names_.size() == 10) names_.push_back("nowhere");
+    if (names_.size() == 10) names_.emplace_back("nowhere");
   }
 
   void Scramble(SimNode& node) {

@@ -96,12 +96,12 @@ SimScatter::Said SimScatter::Serve(SimNode& at, const ScatterPlan::Send& send,
 void SimScatter::OnAnswer(const ScatterPlan::Send& send, const Said& said) {
   if (finished_ || under_way_.erase(send.number) == 0) return;  // it came twice, or too late
   Answers answers;
-  for (size_t i = 0; i < said.size(); ++i) {
+  for (const PeerAnswer& of_space : said) {
     ScatterPlan::Answer& answer = answers.emplace_back();
-    answer.error = said[i].status;
-    if (!said[i].assignment.has_value()) continue;
-    node_.table_.Apply(std::span(&*said[i].assignment, 1));
-    if (!answer.error.ok()) answer.elsewhere = ToRoute(*said[i].assignment, node_.nodes_);
+    answer.error = of_space.status;
+    if (!of_space.assignment.has_value()) continue;
+    node_.table_.Apply(std::span(&*of_space.assignment, 1));
+    if (!answer.error.ok()) answer.elsewhere = ToRoute(*of_space.assignment, node_.nodes_);
   }
   Do(plan_.OnAnswer(send.number, answers, now()));
 }
