@@ -12,16 +12,16 @@ namespace {
 // A peer that keeps sending gets about so much per wake-up before the others of the loop have their
 // turn.
 constexpr size_t kBatchBytesMax = 3 * LoopIo::kReceiveBytes;
-// A batch of calls is taken in parts: the answers of one leave before the next is looked at, so
-// that this side and the peer work at the same time instead of in turns. (64 gets in flight on one
-// connection: 345,000/s instead of 225,000/s.) Smaller parts cost more writes than they gain. How
-// many bytes a call has is learnt as they come; a peer may also send the headers of all its calls
-// first. A body that is under way has no answer yet, and is after kPartBytesMax taken in large
-// pieces.
+// A batch of calls, or of a stream's messages, is taken in parts: the answers of one leave before
+// the next is looked at, so that this side and the peer work at the same time instead of in turns.
+// (64 gets in flight on one connection: 345,000/s instead of 225,000/s.) Smaller parts cost more
+// writes than they gain. How many bytes a call has is learnt as they come; a peer may also send the
+// headers of all its calls first. A body that is under way has no answer yet, and is after
+// kPartBytesMax taken in large pieces.
 constexpr size_t kPartBytesMin = 256;
 constexpr size_t kPartBytesMax = 8u << 10;
-constexpr uint64_t kPartCallsMin = 5;
-constexpr uint64_t kPartCallsMax = 10;
+constexpr uint64_t kPartMessagesMin = 5;
+constexpr uint64_t kPartMessagesMax = 10;
 
 }  // namespace
 
@@ -63,7 +63,7 @@ void Transport::Receive() {
 
 void Transport::ReceiveBatch() {
   uint8_t* buffer = loop_.io().receive_buffer();
-  const uint64_t calls_before = loop_.counters().calls_begun.value();
+  const uint64_t messages_before = loop_.counters().messages_received.value();
   size_t taken = 0;
   more_expected_ = false;
   while (taken < kBatchBytesMax && !closed_) {
@@ -76,16 +76,17 @@ void Transport::ReceiveBatch() {
     OnBytes(buffer, in.bytes);
     taken += in.bytes;
     const bool full = in.bytes == wanted;
-    if (flush_requested_ && full) EndPart(loop_.counters().calls_begun.value() - calls_before);
+    if (flush_requested_ && full)
+      EndPart(loop_.counters().messages_received.value() - messages_before);
     if (flush_requested_ || (!full && !io_.HasBuffered())) return;
     if (taken >= kPartBytesMax) part_bytes_ = kPartBytesMax;  // a long body, or an answer
   }
 }
 
-void Transport::EndPart(uint64_t calls) {
+void Transport::EndPart(uint64_t messages) {
   more_expected_ = true;
-  if (calls < kPartCallsMin) part_bytes_ = std::min(2 * part_bytes_, kPartBytesMax);
-  if (calls > kPartCallsMax) part_bytes_ = std::max(part_bytes_ / 2, kPartBytesMin);
+  if (messages < kPartMessagesMin) part_bytes_ = std::min(2 * part_bytes_, kPartBytesMax);
+  if (messages > kPartMessagesMax) part_bytes_ = std::max(part_bytes_ / 2, kPartBytesMin);
 }
 
 void Transport::CloseAfter(IoResult::State state) {

@@ -62,7 +62,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   // Reads until nothing is left or the others of the loop have their turn.
   void ReceiveBatch();
   // A part of a batch of calls has been taken: learns how long the next should be.
-  void EndPart(uint64_t calls);
+  void EndPart(uint64_t messages);
   void Flush();
   // The rest of unsent_ waits for the socket.
   void AwaitWritable();
