@@ -60,10 +60,11 @@ class Reader {
   std::string_view Rest() const { return in_.rest(); }
   uint8_t Byte() { return in_.Byte(); }
 
+  // 0 if it is larger than it may be: whoever computes with it must not overflow.
   uint64_t Number(uint64_t max) {
     const uint64_t number = in_.Varint();
     good_ = good_ && number <= max;
-    return number;
+    return number <= max ? number : 0;
   }
   uint32_t Sequence() { return static_cast<uint32_t>(Number(UINT32_MAX)); }
   std::string Text(size_t size_max) {

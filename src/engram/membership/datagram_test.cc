@@ -113,6 +113,22 @@ TEST(Datagram, WhatIsSealedButMalformedIsGarbled) {
       << "a sequence of 33 bits";
 }
 
+// Under the sanitizers: nor is anything computed with it.
+TEST(Datagram, ATimeOutOfItsBoundsIsGarbled) {
+  const auto ask = [](uint64_t nack_after_ms) {
+    Encoder body;
+    body.Bytes("a");
+    body.Byte(3);
+    body.Varint(4);
+    body.Bytes("x");
+    body.Varint(nack_after_ms);
+    return VerdictOn(SealedBody(body.data()));
+  };
+  EXPECT_EQ(ask(60'000), Verdict::kRead);
+  EXPECT_EQ(ask(60'001), Verdict::kGarbled);
+  EXPECT_EQ(ask(UINT64_MAX), Verdict::kGarbled);
+}
+
 TEST(Datagram, UpdatesOutOfTheirBoundsAreGarbled) {
   const auto alive = [](Encoder& out, uint64_t incarnation, const std::string& address) {
     out.Byte(4);

@@ -60,6 +60,8 @@ class AdmissionGate {
   size_t running() const { return running_; }
   size_t waiting() const { return waiting_.size(); }
   bool full() const { return waiting_.size() >= options_.waiting_max; }
+  // When to come again, for whom the gate turns away now.
+  Duration RetryAfter() const;
 
  private:
   struct Waiting {
@@ -68,7 +70,6 @@ class AdmissionGate {
   };
 
   bool IsTooLate(TimePoint now, TimePoint deadline) const;
-  Duration RetryAfter() const;
   void Measure(TimePoint now);
   void CallWaiters(TimePoint now);
 

@@ -73,8 +73,9 @@ void Admission::Wait(CountedGate& gate, const Request& request, Work work, Done 
                                       }
                                       Count(gate, ShedReason::kExpired);
                                       // It was not begun: not an undetermined outcome, as
-                                      // DEADLINE_EXCEEDED would be.
-                                      (*refuse)(Overloaded(space, Duration{}));
+                                      // DEADLINE_EXCEEDED would be. And a push-back, as of
+                                      // all who are shed: the node is well.
+                                      (*refuse)(Overloaded(space, gate.gate.RetryAfter()));
                                     });
   if (!retry_after.has_value()) return gate.waiting.Add(1);
   Count(gate, reason);

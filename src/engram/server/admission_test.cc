@@ -1,5 +1,6 @@
 #include "engram/server/admission.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -45,7 +46,10 @@ class AdmissionTest : public ::testing::Test {
       admission_.Pass(
           loops_.at(0), {routing::Operation::kStore, SpaceId("s"), deadline},
           [this](Admission::Done done) { running_.push_back(std::move(done)); },
-          [this](const absl::StatusOr<std::string>& reply) { codes_.push_back(CodeOf(reply)); });
+          [this](const absl::StatusOr<std::string>& reply) {
+            codes_.push_back(CodeOf(reply));
+            if (!reply.ok()) pauses_.push_back(DetailOf(reply.status()).retry_after);
+          });
     });
     return deadline;
   }
@@ -66,6 +70,7 @@ class AdmissionTest : public ::testing::Test {
   Admission admission_{config_, loops_};
   std::deque<Admission::Done> running_;
   std::vector<ErrorCode> codes_;
+  std::vector<Duration> pauses_;  // of those who were shed
 };
 
 TEST_F(AdmissionTest, CountsWhoRunsWhoWaitsAndWhoIsTurnedAwayAndWhy) {
@@ -92,6 +97,8 @@ TEST_F(AdmissionTest, CountsWhoRunsWhoWaitsAndWhoIsTurnedAwayAndWhy) {
   constexpr ErrorCode kShed = ErrorCode::kOverloaded;
   constexpr ErrorCode kServed = ErrorCode::kUnspecified;
   EXPECT_EQ(codes_, (std::vector{kShed, kShed, kServed, kShed, kServed}));
+  // A breaker would count an overload without a time against the node.
+  EXPECT_THAT(pauses_, ::testing::Each(::testing::Gt(Duration::zero())));
 }
 
 }  // namespace
