@@ -42,9 +42,9 @@ void RoutingLog::Attempts(const SpaceId& space, std::span<const routing::Attempt
 
 void RoutingLog::OneOfMany(const routing::AttemptRecord& attempt, TimePoint now) {
   // No space and no node has this name.
-  static const SpaceId several("*");
-  if (attempt.outcome == "redirect") return Redirect(several, attempt.node, "*", now);
-  if (!attempt.error.ok()) Fallback(several, attempt, "*", now);
+  static const SpaceId kSeveral("*");
+  if (attempt.outcome == "redirect") return Redirect(kSeveral, attempt.node, "*", now);
+  if (!attempt.error.ok()) Fallback(kSeveral, attempt, "*", now);
 }
 
 void RoutingLog::Breaker(const NodeId& node, std::string_view operations,
