@@ -6,6 +6,9 @@ spaces, by one Python client, whose own time is in every figure alike: compare r
   steady   gets while nothing moves
   stale    gets whose entry node holds an assignment that was true once: one redirect each
   moves    stores while spaces move from node to node (--moves a second), which nobody but the two nodes is told
+
+Then one node is asked for all spaces of the others, 64 at once, with a true table and with a stale one: what that costs the node
+that is asked, and all nodes together.
 """
 
 import argparse
@@ -28,6 +31,7 @@ from process import BenchError, Processes, free_port  # noqa: E402
 CLUSTER = "bench"
 TIMEOUT_S = 30
 MEMORY = "m"
+IN_FLIGHT = 64
 
 
 def stubs(directory):
@@ -42,7 +46,7 @@ def stubs(directory):
 
 class Node:
     def __init__(self, index, port, http):
-        self.name, self.port, self.http = f"node-{index:02}", port, http
+        self.name, self.port, self.http, self.process = f"node-{index:02}", port, http, None
         self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
 
     def call(self, method, request, reply):
@@ -51,6 +55,11 @@ class Node:
         metadata = (("engram-cluster", CLUSTER),) if "TestService" in method else ()
         answer, done = call.with_call(request, timeout=TIMEOUT_S, metadata=metadata)
         return answer, dict(done.trailing_metadata()).get("engram-served-by")
+
+    def begin(self, method, request, done):
+        call = self.channel.unary_unary(method, request_serializer=lambda m: m.SerializeToString(),
+                                        response_deserializer=lambda answer: answer)
+        call.future(request, timeout=TIMEOUT_S).add_done_callback(done)
 
     def counted(self):
         """(requests routed, those of them that were stale)"""
@@ -67,7 +76,7 @@ class Cluster:
         self.nodes = [Node(i, free_port(), free_port()) for i in range(options.nodes)]
         peers = [word for n in self.nodes for word in ("--peers", f"{n.name}=127.0.0.1:{n.port}")]
         for n in self.nodes:
-            processes.start(
+            n.process = processes.start(
                 ["build/engram", "serve", "--node-id", n.name, "--cluster", CLUSTER, "--data-dir",
                  f"{directory}/{n.name}", "--listen", f"127.0.0.1:{n.port}", "--http", f"127.0.0.1:{n.http}",
                  "--durability", "process", "--loops", "1", "--workers", "1", "--test-hooks", "on", *peers],
@@ -156,17 +165,73 @@ def steady(cluster, requests, choice):
     return [local, remote], f"local share {share:.1%}; stale rate in steady state {rate:.3%} of {requests} requests"
 
 
+def make_stale(cluster, entry, choice):
+    """What the entry node knows of the spaces of the others is a third node. Returns those spaces."""
+    remote = [s for s in cluster.spaces if cluster.true[s].primary != entry.name]
+    others = {s: [n.name for n in cluster.nodes if n.name not in (entry.name, cluster.true[s].primary)] for s in remote}
+    cluster.install(entry, [cluster.once(s, choice.choice(others[s])) for s in remote])
+    choice.shuffle(remote)
+    return remote
+
+
 def stale(cluster, requests, choice):
     row = Row("stale, one redirect")
     while len(row.us) < requests:
         entry = choice.choice(cluster.nodes)
-        remote = [s for s in cluster.spaces if cluster.true[s].primary != entry.name]
-        others = {s: [n.name for n in cluster.nodes if n.name not in (entry.name, cluster.true[s].primary)] for s in remote}
-        cluster.install(entry, [cluster.once(s, choice.choice(others[s])) for s in remote])
-        choice.shuffle(remote)
+        remote = make_stale(cluster, entry, choice)
         for space in remote[: requests - len(row.us)]:
             timed(row, cluster.get, entry, space)
     return row
+
+
+class Costs:
+    """Of many gets through one node, 64 at once."""
+
+    def __init__(self, name):
+        self.name, self.requests, self.stale, self.seconds, self.entry_us, self.all_us = name, 0, 0, 0, 0, 0
+
+    def add(self, cluster, entry, spaces):
+        failed = []
+        free, left = threading.Semaphore(IN_FLIGHT), threading.Semaphore(0)
+
+        def done(call):
+            if call.exception() is not None:
+                failed.append(call.exception())
+            free.release()
+            left.release()
+
+        stale_before = entry.counted()[1]
+        before = {n.name: n.process.cpu_seconds() for n in cluster.nodes}
+        start = time.perf_counter()
+        for space in spaces:
+            free.acquire()
+            entry.begin("/engram.v1.MemoryService/Get", cluster.memory.GetRequest(space=space, id=MEMORY), done)
+        for _ in spaces:
+            left.acquire()
+        self.seconds += time.perf_counter() - start
+        if failed:
+            raise failed[0]
+        spent = {n.name: 1e6 * (n.process.cpu_seconds() - before[n.name]) for n in cluster.nodes}
+        self.requests += len(spaces)
+        self.stale += entry.counted()[1] - stale_before
+        self.entry_us += spent[entry.name]
+        self.all_us += sum(spent.values())
+
+    def __str__(self):
+        return (f"| {self.name} | {self.requests} | {self.stale / self.requests:.1%} | {self.requests / self.seconds:,.0f} | {self.entry_us / self.requests:.1f} | "
+                f"{self.all_us / self.requests:.1f} |")
+
+
+def many_at_once(cluster, requests, choice):
+    """Passes with a true and with a stale table in turn."""
+    entry = cluster.nodes[0]
+    hop, redirected = Costs("remote, one hop"), Costs("stale, one redirect")
+    for node in cluster.nodes:
+        cluster.install(node, list(cluster.true.values()))  # others were made stale before
+    while redirected.requests < requests:
+        redirected.add(cluster, entry, make_stale(cluster, entry, choice))
+        hop.add(cluster, entry, [s for s in cluster.spaces if cluster.true[s].primary != entry.name])
+    return [hop, redirected]
 
 
 def moving(cluster, seconds, moves_a_second, choice):
@@ -217,10 +282,13 @@ def main():
             print(f"{options.nodes} nodes, {options.spaces} spaces, seed {options.seed}\n")
             rows, steadily = steady(cluster, options.requests, choice)
             rows.append(stale(cluster, options.requests // 10, choice))
+            at_once = many_at_once(cluster, options.requests, choice)
             row, moved = moving(cluster, options.seconds, options.moves, choice)
             print("| requests | made | p50 us | p99 us |\n| --- | --- | --- | --- |")
             print(*rows, row, sep="\n")
-            print(f"\n{steadily}\n{moved}")
+            print(f"\n{steadily}\n{moved}\n")
+            print(f"| {IN_FLIGHT} at once | made | found stale | requests/s | CPU us/request: the node asked | all nodes |")
+            print("| --- | --- | --- | --- | --- | --- |", *at_once, sep="\n")
     except (BenchError, grpc.RpcError) as error:
         sys.exit(f"error: {error}")
     finally:
