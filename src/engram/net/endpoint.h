@@ -18,4 +18,7 @@ struct Endpoint {
 // thread-safe.
 absl::StatusOr<Endpoint> ParseEndpoint(std::string_view text);
 
+// The same for an address to listen on, where port 0 means any that is free.
+absl::StatusOr<Endpoint> ParseListenEndpoint(std::string_view text);
+
 }  // namespace engram::net::internal
