@@ -17,11 +17,10 @@
 namespace engram::cluster {
 
 // OK if another node would believe it: names within the rules of base/names.h, the version's
-// primary named, at most
-// routing::Route::kReplicasMax replicas. InvalidArgument otherwise.
+// primary named, at most routing::Route::kReplicasMax replicas. InvalidArgument otherwise.
 [[nodiscard]] absl::Status CheckAssignment(const placement::Assignment& assignment);
 
-// REQUIRES: CheckAssignment() is OK, so that its value is within a record's bounds.
+// REQUIRES: CheckAssignment() is OK; what it refuses, ToAssignment() refuses at the other end.
 membership::Record ToRecord(const placement::Assignment& assignment);
 
 // Nothing if the value is damaged, of another format, or says what CheckAssignment() refuses.

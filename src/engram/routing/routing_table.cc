@@ -4,6 +4,7 @@
 #include <bit>
 #include <utility>
 
+#include "absl/base/macros.h"
 #include "engram/base/read_section.h"
 #include "engram/base/string_hash.h"
 
@@ -102,9 +103,33 @@ std::vector<Assignment> RoutingTable::All() const {
   return all;
 }
 
+void RoutingTable::VisitVersions(
+    const VersionDigest::Buckets& buckets,
+    absl::FunctionRef<void(std::string_view space, const Version&)> visit) const {
+  ReadSection section;
+  const Index& index = *index_.load(std::memory_order_seq_cst);
+  for (size_t i = 0; i < index.capacity(); ++i) {
+    const Slot slot = index.slots[i].load(std::memory_order_seq_cst);
+    if (slot == 0 || !buckets[VersionDigest::BucketOfHash(HashIn(slot))]) continue;
+    const RouteRecord& record = RecordAt(RefOf(slot));
+    visit(record.space(), nodes_.ToVersion(record.version()));
+  }
+}
+
+VersionDigest RoutingTable::Digest() const {
+  WriterLock lock(&writer_);
+  ABSL_HARDENING_ASSERT(digest_ != nullptr);
+  return *digest_;
+}
+
+std::string_view RoutingTable::NameOf(NodeIndex node) const {
+  return node == kNoNode ? std::string_view() : nodes_.IdOf(node).view();
+}
+
 size_t RoutingTable::bytes() const {
   WriterLock lock(&writer_);
-  size_t total = sizeof(*this) + arena_.bytes() + owned_index_->capacity() * sizeof(Slot);
+  size_t total = sizeof(*this) + (digest_ == nullptr ? 0 : sizeof(*digest_)) + arena_.bytes() +
+                 owned_index_->capacity() * sizeof(Slot);
   for (const auto& [node, spaces] : held_by_) {
     total += sizeof(node) + sizeof(spaces) + spaces.capacity() * (sizeof(Ref) + 1);
   }
@@ -117,12 +142,31 @@ size_t RoutingTable::bytes() const {
 
 // --- The writer ---
 
-size_t RoutingTable::Apply(std::span<const Assignment> diff) {
+std::vector<size_t> RoutingTable::ApplyNewer(std::span<const Assignment> diff) {
   WriterLock lock(&writer_);
-  size_t changed = 0;
-  for (const Assignment& assignment : diff) changed += ApplyOne(assignment) ? 1 : 0;
+  std::vector<size_t> newer;
+  for (size_t i = 0; i < diff.size(); ++i) {
+    if (ApplyOne(diff[i])) newer.push_back(i);
+  }
   Reclaim();
-  return changed;
+  return newer;
+}
+
+void RoutingTable::KeepDigest() {
+  WriterLock lock(&writer_);
+  if (digest_ != nullptr) return;
+  digest_ = std::make_unique<VersionDigest>();
+  for (size_t i = 0; i < owned_index_->capacity(); ++i) {
+    const Slot slot = owned_index_->slots[i].load(std::memory_order_relaxed);
+    if (slot != 0) ToggleInDigest(RefOf(slot));
+  }
+}
+
+void RoutingTable::ToggleInDigest(Ref ref) {
+  const RouteRecord& record = RecordAt(ref);
+  const RouteVersion version = record.version();
+  digest_->Toggle(record.space(),
+                  {version.epoch_counter, NameOf(version.epoch_primary), version.sequence});
 }
 
 bool RoutingTable::ApplyOne(const Assignment& assignment) {
@@ -181,6 +225,10 @@ void RoutingTable::Put(const Place& place, uint32_t hash, Ref record) {
   version_.fetch_add(1, std::memory_order_release);
   place.at->store(SlotFor(hash, record), std::memory_order_seq_cst);
   AddToHolders(record);
+  if (digest_ != nullptr) {
+    ToggleInDigest(record);
+    if (place.slot != 0) ToggleInDigest(RefOf(place.slot));
+  }
   if (place.slot == 0) {
     size_.fetch_add(1, std::memory_order_relaxed);
   } else {
@@ -250,6 +298,7 @@ void RoutingTable::ReplaceForTest(std::span<const Assignment> assignments) {
     if (slot != 0) retired_.records.push_back(RefOf(slot));
   }
   held_by_.clear();
+  if (digest_ != nullptr) *digest_ = {};
   size_.store(0, std::memory_order_relaxed);
   version_.fetch_add(1, std::memory_order_release);
   const size_t slots = std::max(kSlotsMin, std::bit_ceil(assignments.size() * 2));

@@ -31,7 +31,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "engram/base/mutex.h"
+#include "engram/base/version_digest.h"
 #include "engram/placement/assignment.h"
 #include "engram/routing/node_table.h"
 #include "engram/routing/route.h"
@@ -59,7 +61,9 @@ class RoutingTable {
   // Takes over each assignment that is newer than the one known; returns how many were. Readers see
   // the changes one by one, each of them whole. Refuses, and counts, what no node can have sent in
   // good faith: more than Route::kReplicasMax replicas, a name of more than 255 bytes.
-  size_t Apply(std::span<const placement::Assignment> diff);
+  size_t Apply(std::span<const placement::Assignment> diff) { return ApplyNewer(diff).size(); }
+  // The same; says which were newer, by their places in `diff`.
+  std::vector<size_t> ApplyNewer(std::span<const placement::Assignment> diff);
 
   // Grows by one with every change, before readers can see the change. What was read of several
   // spaces between two equal versions was all true at one moment.
@@ -74,6 +78,21 @@ class RoutingTable {
 
   // Every assignment, by space name.
   std::vector<placement::Assignment> All() const;
+
+  // From now on a digest of all spaces' versions is kept, to compare this table with another
+  // node's; 8 KB, and two hashes for each change.
+  void KeepDigest();
+  // Of one moment: a copy, for which writers wait well below a microsecond. REQUIRES:
+  // KeepDigest().
+  VersionDigest Digest() const;
+
+  // The version of every space in one of `buckets`, in no order; what changes meanwhile is seen as
+  // it was or as it is. One pass over the slots, however many the buckets; other spaces' records
+  // are not touched. `buckets` is read anew for each space: what `visit` takes out of it is not
+  // visited any further. Holds no lock; frees no replaced record meanwhile. `visit` must not use a
+  // table (sections do not nest).
+  void VisitVersions(const VersionDigest::Buckets& buckets,
+                     absl::FunctionRef<void(std::string_view space, const Version&)> visit) const;
 
   // Resident memory of the table, reverse index included; an estimate, for the metric.
   size_t bytes() const;
@@ -124,6 +143,8 @@ class RoutingTable {
   bool ApplyOne(const placement::Assignment& assignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
   bool Acceptable(const placement::Assignment& assignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
   bool IsNewer(const Version& version, const RouteVersion& known) const;
+  void ToggleInDigest(Ref ref) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
+  std::string_view NameOf(NodeIndex node) const;  // empty for none
   Route Intern(const placement::Assignment& assignment);
   Ref NewRecord(const placement::Assignment& assignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_);
   // Puts a record in place of the one there, if any.
@@ -147,8 +168,9 @@ class RoutingTable {
   mutable Mutex writer_;
   std::unique_ptr<const Index> owned_index_ ABSL_GUARDED_BY(writer_);
   absl::flat_hash_map<NodeIndex, absl::flat_hash_set<Ref>> held_by_ ABSL_GUARDED_BY(writer_);
-  Retired retired_ ABSL_GUARDED_BY(writer_);            // since the last stamp
-  std::deque<Retired> limbo_ ABSL_GUARDED_BY(writer_);  // in the order of their stamps
+  std::unique_ptr<VersionDigest> digest_ ABSL_GUARDED_BY(writer_);  // if it is kept
+  Retired retired_ ABSL_GUARDED_BY(writer_);                        // since the last stamp
+  std::deque<Retired> limbo_ ABSL_GUARDED_BY(writer_);              // in the order of their stamps
 };
 
 }  // namespace engram::routing

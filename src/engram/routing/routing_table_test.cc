@@ -154,6 +154,15 @@ TEST(RoutingTable, AStaleDiffChangesNothing) {
   EXPECT_EQ(nodes.Find("a"), std::nullopt);  // what loses leaves no trace
 }
 
+TEST(RoutingTable, SaysWhichWereNewer) {
+  NodeTable nodes;
+  RoutingTable table(nodes);
+  ApplyOne(table, Make("s", "a", 2, 2));
+  const std::vector<Assignment> diff = {Make("s", "a", 2, 1), Make("t", "a", 1, 1),
+                                        Make("t", "a", 1, 1), Make("s", "a", 2, 3)};
+  EXPECT_THAT(table.ApplyNewer(diff), ElementsAre(1, 3));
+}
+
 TEST(RoutingTable, VersionGrowsOnceWithEachChange) {
   NodeTable nodes;
   RoutingTable table(nodes);
