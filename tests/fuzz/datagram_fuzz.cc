@@ -11,8 +11,8 @@
 #include <random>
 
 #include "engram/base/codec.h"
-#include "engram/membership/record_gossip.h"
 #include "engram/membership/swim.h"
+#include "engram/membership/testing/stored_gossip.h"
 
 namespace engram::fuzz {
 namespace {
@@ -98,7 +98,7 @@ class Heard {
 
   std::mt19937_64 random_{1};
   TimePoint now_{std::chrono::seconds(1000)};
-  membership::RecordGossip records_;
+  membership::StoredGossip records_;
   Swim swim_{{NodeId("me"), membership::Incarnation{5}, Info("me"), kCluster},
              {},
              random_,

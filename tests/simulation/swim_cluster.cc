@@ -35,7 +35,7 @@ SwimCluster::SwimCluster(const SwimSimOptions& options)
       nodes_(options.nodes) {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     nodes_[i].id = NodeId(fmt::format("node-{:04}", i));
-    nodes_[i].records = std::make_unique<membership::RecordGossip>();
+    nodes_[i].records = std::make_unique<membership::StoredGossip>();
     network_.Set(i, Condition::kDown);
   }
 }

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "engram/membership/partition_detector.h"
-#include "engram/membership/record_gossip.h"
 #include "engram/membership/swim.h"
+#include "engram/membership/testing/stored_gossip.h"
 #include "simulation/network.h"
 
 namespace engram::simulation {
@@ -66,7 +66,7 @@ class SwimCluster {
     With(i, [&](auto& swim) { swim.SpreadRider(now()); });
   }
   // What the node has stored: it outlives the node's lives.
-  const membership::RecordGossip& records(size_t i) const { return *nodes_[i].records; }
+  const membership::StoredGossip& records(size_t i) const { return *nodes_[i].records; }
 
   bool IsRunning(size_t i) const { return nodes_[i].swim != nullptr; }
   const membership::Swim& swim(size_t i) const { return *nodes_[i].swim; }
@@ -87,7 +87,7 @@ class SwimCluster {
   struct Node {
     NodeId id;
     std::unique_ptr<std::mt19937_64> random;
-    std::unique_ptr<membership::RecordGossip> records;
+    std::unique_ptr<membership::StoredGossip> records;
     std::unique_ptr<membership::Swim> swim;                  // null: not running
     std::optional<membership::PartitionDetector> partition;  // there when `swim` is
     membership::Incarnation incarnation{};

@@ -42,8 +42,8 @@ class Records {
   bool AllHaveTheNewest() const {
     for (size_t i = 0; i < kNodes; ++i) {
       for (const auto& [key, record] : newest_) {
-        const Record* known = cluster_.records(i).Find(key);
-        if (known == nullptr || known->version != record.version) return false;
+        const std::optional<Record> known = cluster_.records(i).Find(key);
+        if (!known.has_value() || known->version != record.version) return false;
       }
     }
     return true;

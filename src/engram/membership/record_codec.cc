@@ -1,6 +1,7 @@
 #include "engram/membership/record_codec.h"
 
 #include "engram/base/names.h"
+#include "engram/membership/record_gossip.h"
 
 namespace engram::membership {
 namespace {
@@ -61,13 +62,13 @@ std::optional<BucketVersions> TakeBucket(Decoder& in) {
 }  // namespace
 
 void PutRecord(Encoder& out, const Record& record) {
-  PutKeyVersion(out, record);
+  PutKeyVersion(out, record.key, record.version);
   out.Bytes(record.value);
 }
 
-void PutKeyVersion(Encoder& out, const Record& record) {
-  out.Bytes(record.key);
-  PutVersion(out, record.version);
+void PutKeyVersion(Encoder& out, std::string_view key, const Version& version) {
+  out.Bytes(key);
+  PutVersion(out, version);
 }
 
 std::optional<Record> TakeRecord(Decoder& in) {

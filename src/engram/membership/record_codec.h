@@ -13,11 +13,13 @@
 // Everything here is pure and thread-safe.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "engram/base/codec.h"
-#include "engram/membership/record_gossip.h"
+#include "engram/membership/record_store.h"
 
 namespace engram::membership {
 
@@ -33,7 +35,7 @@ struct BucketVersions {
 };
 
 void PutRecord(Encoder& out, const Record& record);
-void PutKeyVersion(Encoder& out, const Record& record);
+void PutKeyVersion(Encoder& out, std::string_view key, const Version& version);
 
 // Each gives nullopt for what is damaged or out of its bounds.
 std::optional<Record> TakeRecord(Decoder& in);

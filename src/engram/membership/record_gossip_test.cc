@@ -6,6 +6,7 @@
 #include <random>
 
 #include "engram/base/error.h"
+#include "engram/membership/testing/stored_gossip.h"
 
 namespace engram::membership {
 namespace {
@@ -34,7 +35,7 @@ bool Compare(RecordGossip& asks, RecordGossip& answers) {
 }
 
 TEST(RecordGossip, TheNewestVersionWinsWhateverTheOrder) {
-  RecordGossip gossip;
+  StoredGossip gossip;
   EXPECT_TRUE(gossip.Put(Of("s", 2, 5)));
   EXPECT_FALSE(gossip.Put(Of("s", 2, 5)));
   EXPECT_FALSE(gossip.Put(Of("s", 2, 4)));
@@ -46,8 +47,8 @@ TEST(RecordGossip, TheNewestVersionWinsWhateverTheOrder) {
 }
 
 TEST(RecordGossip, NewsIsTakenOverAndPassedOnOnce) {
-  RecordGossip one;
-  RecordGossip other;
+  StoredGossip one;
+  StoredGossip other;
   one.Put(Of("a", 1));
   one.Put(Of("b", 2));
   const std::string news = NewsOf(one);
@@ -60,8 +61,8 @@ TEST(RecordGossip, NewsIsTakenOverAndPassedOnOnce) {
 }
 
 TEST(RecordGossip, OldNewsChangesNothing) {
-  RecordGossip one;
-  RecordGossip other;
+  StoredGossip one;
+  StoredGossip other;
   one.Put(Of("a", 1));
   other.Put(Of("a", 2));
   ASSERT_TRUE(other.Hear(NewsOf(one)).ok());
@@ -70,25 +71,63 @@ TEST(RecordGossip, OldNewsChangesNothing) {
 }
 
 TEST(RecordGossip, ItsOwnChangesAreNotLearnt) {
-  RecordGossip gossip;
+  StoredGossip gossip;
   gossip.Put(Of("a", 1));
   EXPECT_TRUE(gossip.TakeLearnt().empty());
 }
 
+TEST(RecordGossip, WhatIsInTheStoreAlreadyCanBeAnnounced) {
+  StoredGossip one;
+  StoredGossip other;
+  const Record record = Of("a", 1);
+  one.Apply(std::span(&record, 1));
+  EXPECT_FALSE(one.HasNews());
+  EXPECT_FALSE(one.Put(record)) << "nothing new";
+  EXPECT_FALSE(one.Announce("b"));
+  EXPECT_TRUE(one.Announce("a"));
+  ASSERT_TRUE(other.Hear(NewsOf(one)).ok());
+  EXPECT_EQ(other.Find("a"), record);
+}
+
+TEST(RecordGossip, WhatOthersPutIntoTheStoreIsFoundByComparisons) {
+  StoredGossip one;
+  StoredGossip other;
+  const Record record = Of("a", 1);
+  one.Apply(std::span(&record, 1));
+  Compare(other, one);
+  EXPECT_EQ(other.Find("a"), record);
+  EXPECT_EQ(other.TakeLearnt(), std::vector{record});
+}
+
+TEST(RecordGossip, CountsWhatItHears) {
+  StoredGossip one;
+  StoredGossip other;
+  one.Put(Of("a", 1));
+  const std::string news = NewsOf(one);
+  ASSERT_TRUE(other.Hear(news).ok());
+  ASSERT_TRUE(other.Hear(news).ok());
+  one.Put(Of("b", 1));
+  Compare(other, one);
+  EXPECT_EQ(other.counters().heard, 3u);
+  EXPECT_EQ(other.counters().learnt, 2u);
+  EXPECT_EQ(other.counters().compared, 1u);
+  EXPECT_EQ(one.counters().heard, 0u);
+}
+
 TEST(RecordGossip, NewsFitsIntoTheRoom) {
-  RecordGossip gossip;
+  StoredGossip gossip;
   for (int i = 0; i < 200; ++i) gossip.Put(Of("space-" + std::to_string(i), 1));
   const std::string news = NewsOf(gossip, 1'000);
   EXPECT_LE(news.size(), 1'000u);
   EXPECT_GT(news.size(), 900u);
-  RecordGossip other;
+  StoredGossip other;
   EXPECT_TRUE(other.Hear(news).ok());
   EXPECT_GT(other.size(), 20u);
 }
 
 TEST(RecordGossip, EqualStatesHaveNothingToSay) {
-  RecordGossip one;
-  RecordGossip other;
+  StoredGossip one;
+  StoredGossip other;
   std::vector<Record> records;
   for (int i = 0; i < 500; ++i) records.push_back(Of("s" + std::to_string(i), 1 + i % 3));
   for (const Record& record : records) one.Put(record);
@@ -105,8 +144,8 @@ TEST(RecordGossip, EqualStatesHaveNothingToSay) {
 }
 
 TEST(RecordGossip, AComparisonGivesEachWhatTheOtherHas) {
-  RecordGossip one;
-  RecordGossip other;
+  StoredGossip one;
+  StoredGossip other;
   one.Put(Of("only here", 1));
   one.Put(Of("newer here", 2));
   other.Put(Of("newer here", 1));
@@ -114,7 +153,7 @@ TEST(RecordGossip, AComparisonGivesEachWhatTheOtherHas) {
   one.Put(Of("newer there", 1));
   other.Put(Of("newer there", 2));
   EXPECT_FALSE(Compare(one, other));
-  for (const RecordGossip* gossip : {&one, &other}) {
+  for (const StoredGossip* gossip : {&one, &other}) {
     EXPECT_EQ(gossip->size(), 4u);
     EXPECT_EQ(*gossip->Find("newer here"), Of("newer here", 2));
     EXPECT_EQ(*gossip->Find("newer there"), Of("newer there", 2));
@@ -126,8 +165,8 @@ TEST(RecordGossip, AComparisonGivesEachWhatTheOtherHas) {
 
 TEST(RecordGossip, LittleThatAComparisonBringsIsNewsAndMuchIsNot) {
   for (const auto& [records, news] : {std::pair{100, true}, {101, false}}) {
-    RecordGossip one;
-    RecordGossip other;
+    StoredGossip one;
+    StoredGossip other;
     for (int i = 0; i < records; ++i) one.Put(Of("s" + std::to_string(i), 1));
     Compare(other, one);
     EXPECT_EQ(other.size(), static_cast<size_t>(records));
@@ -137,8 +176,8 @@ TEST(RecordGossip, LittleThatAComparisonBringsIsNewsAndMuchIsNot) {
 
 TEST(RecordGossip, AJoiningNodeGetsEverythingInBoundedMessages) {
   constexpr size_t kBytesMax = 20'000;
-  RecordGossip one({3, kBytesMax, 100});
-  RecordGossip joining({3, kBytesMax, 100});
+  StoredGossip one({3, kBytesMax, 100});
+  StoredGossip joining({3, kBytesMax, 100});
   for (int i = 0; i < 5'000; ++i) one.Put(Of("space-" + std::to_string(i), 1));
   joining.Put(Of("its own", 1));
   int rounds = 0;
@@ -158,11 +197,27 @@ TEST(RecordGossip, AJoiningNodeGetsEverythingInBoundedMessages) {
   EXPECT_EQ(one.size(), 5'001u);
 }
 
+// The asking node does not know how long the records will be that it wants.
+TEST(RecordGossip, BeginsAgainWhileTheRecordsMayNotFit) {
+  constexpr size_t kBytesMax = 20'000;
+  StoredGossip one({3, kBytesMax, 100});
+  StoredGossip joining({3, kBytesMax, 100});
+  for (int i = 0; i < 60; ++i) {
+    Record record = Of("s" + std::to_string(i), 1);
+    record.value.assign(900, 'v');
+    one.Put(record);
+  }
+  int rounds = 1;
+  for (; Compare(joining, one); ++rounds) ASSERT_LT(rounds, 10);
+  EXPECT_EQ(joining.size(), 60u);
+  EXPECT_GE(rounds, 3);
+}
+
 // What news misses, comparisons find: whatever is lost, all are equal in the end.
 TEST(RecordGossip, NothingIsLostForGood) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     std::mt19937_64 random(seed);
-    std::vector<RecordGossip> nodes(5);
+    std::vector<StoredGossip> nodes(5);
     std::map<std::string, Record> newest;
     for (int i = 0; i < 200; ++i) {
       const Record record = Of("s" + std::to_string(random() % 30), random() % 10, random() % 5);
@@ -175,7 +230,7 @@ TEST(RecordGossip, NothingIsLostForGood) {
     }
     for (size_t i = 0; i < 5; ++i) Compare(nodes[i], nodes[(i + 1) % 5]);
     for (size_t i = 0; i < 4; ++i) Compare(nodes[i], nodes[4]);
-    for (const RecordGossip& node : nodes) {
+    for (const StoredGossip& node : nodes) {
       ASSERT_EQ(node.Digest(), nodes[0].Digest()) << "seed " << seed;
       ASSERT_EQ(node.size(), newest.size()) << "seed " << seed;
       for (const auto& [key, record] : newest)
@@ -185,8 +240,8 @@ TEST(RecordGossip, NothingIsLostForGood) {
 }
 
 TEST(RecordGossip, DamagedMessagesAreRefusedWhole) {
-  RecordGossip one;
-  RecordGossip other;
+  StoredGossip one;
+  StoredGossip other;
   for (int i = 0; i < 20; ++i) one.Put(Of("s" + std::to_string(i), 1));
   const std::string versions = one.Compare(other.Digest()).value();
   const std::string settlement = other.Settle(versions).value().message;
@@ -207,8 +262,8 @@ TEST(RecordGossip, DamagedMessagesAreRefusedWhole) {
 }
 
 TEST(RecordGossip, RecordsOutOfTheirBoundsAreRefused) {
-  RecordGossip one;
-  RecordGossip other;
+  StoredGossip one;
+  StoredGossip other;
   Record largest = Of(std::string(RecordGossip::kKeyBytesMax, 'k'), 1);
   largest.value = std::string(RecordGossip::kValueBytesMax, 'v');
   one.Put(largest);

@@ -1,6 +1,6 @@
 // How news spreads: gossip, full states, the room in a datagram.
 #include "engram/base/error.h"
-#include "engram/membership/record_gossip.h"
+#include "engram/membership/testing/stored_gossip.h"
 #include "engram/membership/testing/swim_fixture.h"
 
 namespace engram::membership {
@@ -164,7 +164,7 @@ class SwimWithRecords : public SwimTest {
   }
   // Of all gossip that was sent.
   std::set<std::string> KeysSent() {
-    RecordGossip heard;
+    StoredGossip heard;
     for (const Swim::Send& send : Of<Swim::Send>()) {
       Datagram read;
       EXPECT_EQ(ReadDatagram(send.datagram, kCluster, read), Verdict::kRead);
@@ -176,7 +176,7 @@ class SwimWithRecords : public SwimTest {
     return keys;
   }
 
-  RecordGossip records_;
+  StoredGossip records_;
 };
 
 TEST_F(SwimWithRecords, OwnRecordsSetOutAtOnce) {
@@ -190,7 +190,7 @@ TEST_F(SwimWithRecords, OwnRecordsSetOutAtOnce) {
 }
 
 TEST_F(SwimWithRecords, RecordsOfOthersAreTakenInAndPassedOn) {
-  RecordGossip others;
+  StoredGossip others;
   others.Put(RecordOf("s"));
   std::string datagram = BeginDatagram(NodeId("a"), Gossip{});
   datagram += EncodeUpdate(Alive("d"));
@@ -198,7 +198,7 @@ TEST_F(SwimWithRecords, RecordsOfOthersAreTakenInAndPassedOn) {
   others.Fill(datagram, 1'400, 3);
   SealDatagram(datagram, kCluster);
   swim_->OnDatagram(datagram, "a:7946", now_);
-  EXPECT_NE(records_.Find("s"), nullptr);
+  EXPECT_NE(records_.Find("s"), std::nullopt);
   EXPECT_EQ(StateOf("d"), MemberState::kAlive);
   Pass(milliseconds(200));
   EXPECT_TRUE(KeysSent().contains("s"));
