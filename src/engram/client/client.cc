@@ -215,7 +215,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   auto channel_options = ChannelOptionsOf(options);
   if (!channel_options.ok()) return channel_options.status();
   for (const std::string& node : options.nodes) {
-    auto endpoint = net::internal::ParseEndpoint(node);
+    auto endpoint = net::ParseEndpoint(node);
     if (!endpoint.ok()) return InvalidArgument("node", std::string(endpoint.status().message()));
     impl->channels.push_back(net::Channel::Create(impl->loop, node, *channel_options));
   }

@@ -6,7 +6,7 @@
 
 #include "engram/base/error.h"
 
-namespace engram::net::internal {
+namespace engram::net {
 namespace {
 
 absl::Status NotAnEndpoint(std::string_view text) {
@@ -39,4 +39,4 @@ absl::StatusOr<Endpoint> ParseEndpoint(std::string_view text) {
   return endpoint;
 }
 
-}  // namespace engram::net::internal
+}  // namespace engram::net

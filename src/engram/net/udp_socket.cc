@@ -87,7 +87,7 @@ class UdpSocket::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 absl::Status UdpSocket::Impl::Bind(std::string_view address) {
-  const absl::StatusOr<internal::Endpoint> parsed = internal::ParseListenEndpoint(address);
+  const absl::StatusOr<Endpoint> parsed = ParseListenEndpoint(address);
   if (!parsed.ok()) return parsed.status();
   ErrorCode error;
   Udp::resolver resolver(loop_.context());
