@@ -16,6 +16,7 @@ find_package(nlohmann_json 3 REQUIRED)
 pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
 # Not its CMake package: that wants its HTTP server's packages too, which we do not use.
 pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 
 # Snowball's stemmer ships neither a CMake nor a pkg-config file.

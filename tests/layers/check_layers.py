@@ -35,6 +35,7 @@ LIBRARIES = {
     "nghttp2/": {"net"},
     "openssl/": {"net"},
     "zlib.h": {"net"},
+    "ares.h": {"cluster"},
     "prometheus/": {"server"},
     "google/protobuf/": {layer for layer, may_include in LAYERS.items() if "proto" in may_include},
     # gRPC's own C++ library is what tests and benches compare with; the program never links it.

@@ -7,12 +7,12 @@ PACKAGES_BUILD=(
   g++ cmake ninja-build make ccache pkg-config
   libnghttp2-dev libssl-dev zlib1g-dev libprotobuf-dev protobuf-compiler librocksdb-dev libabsl-dev libboost-dev libhnswlib-dev
   libicu-dev libstemmer-dev libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libxxhash-dev nlohmann-json3-dev grpc-proto
-  prometheus-cpp-dev libjemalloc-dev
+  prometheus-cpp-dev libjemalloc-dev libc-ares-dev
 )
 PACKAGES_DEMO=(wordnet-base python3)
 PACKAGES_TESTS=(
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
-  python3 python3-grpcio python3-protobuf protobuf-compiler-grpc libgrpc++-dev nghttp2-client nftables
+  python3 python3-grpcio python3-protobuf protobuf-compiler-grpc libgrpc++-dev nghttp2-client nftables dnsmasq-base
 )
 # What `tools/bench wire` and `routing` compare with. Their daemons are not started: see install_without_daemons.
 PACKAGES_BENCH=(libgrpc++-dev nghttp2-client nghttp2-proxy haproxy nginx-light openssl valgrind)
