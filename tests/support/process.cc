@@ -28,9 +28,11 @@ std::vector<char*> ArgvOf(const std::vector<std::string>& argv) {
 pid_t Spawn(const std::vector<std::string>& argv, const std::string& in, const std::string& out,
             const std::string& err) {
   std::vector<char*> pointers = ArgvOf(argv);
+  const pid_t parent = getpid();
   pid_t child = fork();
   if (child != 0) return child;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);  // it died before the kernel was told
   dup2(open(in.c_str(), O_RDONLY), STDIN_FILENO);
   dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644), STDOUT_FILENO);
   dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644), STDERR_FILENO);
