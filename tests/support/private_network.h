@@ -8,9 +8,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "support/network_namespace.h"
 
 namespace engram::testing {
 
@@ -19,11 +20,6 @@ class PrivateNetwork {
   // An error, which says what is missing, where namespaces or nft are not to be had (it takes
   // root).
   static absl::StatusOr<std::unique_ptr<PrivateNetwork>> Create();
-  // The calling thread is back in the network that it came from.
-  ~PrivateNetwork();
-  PrivateNetwork(const PrivateNetwork&) = delete;
-  PrivateNetwork& operator=(const PrivateNetwork&) = delete;
-
   // From now on packets to and from the TCP port vanish, connections that are open included.
   void BlackHole(int port);
   // From now on each TCP packet to and from the address vanishes with this probability, apart from
@@ -33,9 +29,10 @@ class PrivateNetwork {
   uint64_t Dropped() const;
 
  private:
-  explicit PrivateNetwork(int outside) : outside_(outside) {}
+  explicit PrivateNetwork(NetworkNamespace own) : own_(std::move(own)), inside_(own_) {}
 
-  const int outside_;  // file descriptor of the network that the thread came from
+  const NetworkNamespace own_;
+  const InsideNamespace inside_;  // until this object goes
 };
 
 }  // namespace engram::testing
