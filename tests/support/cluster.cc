@@ -8,6 +8,16 @@
 #include "support/free_ports.h"
 
 namespace engram::testing {
+namespace {
+
+constexpr int kPortOfAHost = 50051;  // which nobody else uses there
+
+std::vector<int> PortsFor(const TestClusterOptions& options) {
+  if (options.network == nullptr) return FreePorts(options.nodes);
+  return std::vector<int>(static_cast<size_t>(options.nodes), kPortOfAHost);
+}
+
+}  // namespace
 
 std::string EngramBinary() { return ENGRAM_BINARY; }
 
@@ -25,7 +35,7 @@ std::vector<std::string> TlsFlags(const client::ClientTls& tls) {
 
 TestCluster::TestCluster(TestClusterOptions options)
     : options_(std::move(options)),
-      ports_(FreePorts(options_.nodes)),
+      ports_(PortsFor(options_)),
       nodes_(static_cast<size_t>(options_.nodes)) {
   for (int i = 0; i < size(); ++i) Start(i);
   for (int i = 0; i < size(); ++i) AwaitReady(i);
@@ -47,7 +57,9 @@ std::vector<std::string> TestCluster::ServeCommand(int i) const {
 }
 
 void TestCluster::Start(int i) {
-  nodes_[static_cast<size_t>(i)] = std::make_unique<Process>(ServeCommand(i), Log(i));
+  nodes_[static_cast<size_t>(i)] = options_.network != nullptr
+                                       ? options_.network->Start(i, ServeCommand(i), Log(i))
+                                       : std::make_unique<Process>(ServeCommand(i), Log(i));
 }
 
 void TestCluster::AwaitReady(int i) {

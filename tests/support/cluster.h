@@ -1,5 +1,5 @@
-// A cluster of real nodes for tests: real processes on loopback, ports that are free, data in a
-// temporary directory.
+// A cluster of real nodes for tests: real processes, data in a temporary directory; all on
+// loopback, on ports that are free, or each on a host of its own.
 //
 // Single-threaded use, but the clients it hands out may be used on any thread. Everything is
 // stopped and removed with it.
@@ -13,6 +13,7 @@
 #include "engram/client/client.h"
 #include "engram/storage/testing/temp_dir.h"
 #include "support/process.h"
+#include "support/switched_network.h"
 
 namespace engram::testing {
 
@@ -29,6 +30,9 @@ struct TestClusterOptions {
   // Where nodes dial each other; clients dial 127.0.0.1. Another address of loopback, such as
   // 127.0.0.2, lets a test break the way between nodes and leave that of clients alone.
   std::string between_nodes = "127.0.0.1";
+  // Node i lives on host i, to which the ways from other hosts can be cut; between_nodes has no
+  // meaning then. Not owned; outlives the cluster.
+  const SwitchedNetwork* network = nullptr;
   // How clients and commands speak with the nodes; the nodes' own part is in `flags`.
   std::optional<client::ClientTls> tls;
 };
@@ -46,17 +50,14 @@ class TestCluster {
 
   int size() const { return options_.nodes; }
   std::string Name(int i) const { return "node-" + std::to_string(i + 1); }
-  std::string Address(int i) const {
-    return "127.0.0.1:" + std::to_string(ports_[static_cast<size_t>(i)]);
-  }
+  std::string Address(int i) const { return HostOf(i) + ":" + std::to_string(Port(i)); }
   // Where other nodes dial node i.
   std::string PeerAddress(int i) const {
-    return options_.between_nodes + ":" + std::to_string(Port(i));
+    return options_.network != nullptr ? Address(i)
+                                       : options_.between_nodes + ":" + std::to_string(Port(i));
   }
   int Port(int i) const { return ports_[static_cast<size_t>(i)]; }
-  std::string HttpAddress(int i) const {
-    return "127.0.0.1:" + std::to_string(ports_[static_cast<size_t>(i)] + 1);
-  }
+  std::string HttpAddress(int i) const { return HostOf(i) + ":" + std::to_string(Port(i) + 1); }
   std::filesystem::path DataDir(int i) const { return dir_.path() / Name(i); }
   std::filesystem::path Log(int i) const { return dir_.path() / (Name(i) + ".log"); }
   std::vector<std::string> ServeCommand(int i) const;
@@ -77,6 +78,11 @@ class TestCluster {
   std::string SpaceOn(int i, const std::string& prefix = "s") const;
 
  private:
+  // Where clients dial node i.
+  std::string HostOf(int i) const {
+    return options_.network != nullptr ? options_.network->Address(i) : "127.0.0.1";
+  }
+
   TestClusterOptions options_;
   storage::TempDir dir_;
   std::vector<int> ports_;
