@@ -26,7 +26,7 @@ class FakeServer {
  public:
   using Answer = std::function<std::optional<std::string>(std::string query)>;
 
-  FakeServer(net::EventLoop& loop, Answer answer) {
+  FakeServer(net::EventLoop& loop, const Answer& answer) {
     auto opened = net::UdpSocket::Open(
         loop, "127.0.0.1:0", {}, [this, answer](std::string_view query, const std::string& from) {
           ++queries;

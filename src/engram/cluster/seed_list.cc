@@ -12,17 +12,18 @@ bool Contains(const std::vector<std::string>& addresses, const std::string& addr
 
 }  // namespace
 
-SeedList::SeedList(std::vector<Seed> seeds, std::vector<Seed> own, Duration refresh, TimePoint now)
+SeedList::SeedList(const std::vector<Seed>& seeds, const std::vector<Seed>& own, Duration refresh,
+                   TimePoint now)
     : refresh_(refresh) {
   for (const Seed& seed : seeds) {
     const bool is_own = std::find(own.begin(), own.end(), seed) != own.end();
     if (!is_own) Add(seed, false, now);
   }
-  for (Seed& seed : own) Add(std::move(seed), true, now);
+  for (const Seed& seed : own) Add(seed, true, now);
   Rebuild();
 }
 
-void SeedList::Add(Seed seed, bool own, TimePoint now) {
+void SeedList::Add(const Seed& seed, bool own, TimePoint now) {
   Entry entry;
   if (seed.kind == Seed::Kind::kAddress) {
     entry.addresses = {seed.Text()};
@@ -31,7 +32,7 @@ void SeedList::Add(Seed seed, bool own, TimePoint now) {
     entry.due = now;
     ++unsettled_;
   }
-  entry.seed = std::move(seed);
+  entry.seed = seed;
   entry.own = own;
   entries_.push_back(std::move(entry));
 }

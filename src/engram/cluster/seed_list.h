@@ -33,7 +33,8 @@ class SeedList {
 
   // `own`: the addresses of this node itself, which are no seeds. If they are names, they are
   // resolved like seeds, and what they stand for is left out of the list.
-  SeedList(std::vector<Seed> seeds, std::vector<Seed> own, Duration refresh, TimePoint now);
+  SeedList(const std::vector<Seed>& seeds, const std::vector<Seed>& own, Duration refresh,
+           TimePoint now);
 
   // The names that are to be resolved now, as indices for seed() and OnAnswer(). Each is under way
   // until its answer is told.
@@ -61,7 +62,7 @@ class SeedList {
     TimePoint due = kNever;
   };
 
-  void Add(Seed seed, bool own, TimePoint now);
+  void Add(const Seed& seed, bool own, TimePoint now);
   bool IsOwn(const std::string& address) const;
   bool Rebuild();
 

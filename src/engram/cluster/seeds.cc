@@ -43,7 +43,7 @@ absl::StatusOr<std::unique_ptr<Seeds>> Seeds::Make(EventLoop& loop, const SeedsO
   if (!seeds.ok()) return seeds.status();
   absl::StatusOr<std::vector<Seed>> own = ParseSeeds(options.own);
   if (!own.ok()) return own.status();
-  SeedList list(*std::move(seeds), *std::move(own), options.refresh, EventLoop::Now());
+  SeedList list(*seeds, *own, options.refresh, EventLoop::Now());
   return std::unique_ptr<Seeds>(new Seeds(loop, options, std::move(list)));
 }
 
