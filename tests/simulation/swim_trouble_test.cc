@@ -79,10 +79,44 @@ TEST(SwimTrouble, AMuteNodeIsTakenForDeadAndKnowsThatItIsCutOff) {
     cluster.Run(minutes(5));
     EXPECT_EQ(cluster.HoldIt(1, MemberState::kDead), 9u) << "seed " << seed;
     EXPECT_EQ(cluster.swim(0).members().CountOf(MemberState::kAlive), 9u) << "seed " << seed;
+    EXPECT_TRUE(cluster.partition(1).LocalOnly()) << "seed " << seed;
     cluster.network().Heal();
     cluster.Run(seconds(20));
     EXPECT_TRUE(cluster.Agree()) << "seed " << seed;
   }
+}
+
+enum class Way : uint8_t { kIn, kOut };
+
+// The two of them hear each other, which is no majority.
+void ExpectTwoOfFiveKnowThatTheyAreCutOff(Way cut) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    SwimCluster cluster(Nodes(5, seed));
+    cluster.StartFormed();
+    cluster.Run(seconds(5));
+    for (size_t one : {0, 1}) {
+      for (size_t other : {2, 3, 4}) {
+        cluster.network().Cut(cut == Way::kIn ? other : one, cut == Way::kIn ? one : other);
+      }
+    }
+    cluster.Run(minutes(1));
+    for (size_t i = 0; i < 5; ++i) {
+      EXPECT_EQ(cluster.partition(i).LocalOnly(), i < 2) << i << ", seed " << seed;
+    }
+    EXPECT_EQ(cluster.partition(0).reach(), (membership::Reach{2, 5})) << "seed " << seed;
+    cluster.network().Heal();
+    cluster.Run(seconds(30));
+    EXPECT_TRUE(cluster.Agree()) << "seed " << seed;
+    EXPECT_FALSE(cluster.partition(0).LocalOnly()) << "seed " << seed;
+  }
+}
+
+TEST(SwimTrouble, TwoOfFiveThatAreNotHeardKnowThatTheyAreCutOff) {
+  ExpectTwoOfFiveKnowThatTheyAreCutOff(Way::kOut);
+}
+
+TEST(SwimTrouble, TwoOfFiveThatHearNobodyElseKnowThatTheyAreCutOff) {
+  ExpectTwoOfFiveKnowThatTheyAreCutOff(Way::kIn);
 }
 
 TEST(SwimTrouble, TwoThatDoNotReachEachOtherAreAliveThroughOthers) {
