@@ -35,7 +35,7 @@ SwimCluster::SwimCluster(const SwimSimOptions& options)
       nodes_(options.nodes) {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     nodes_[i].id = NodeId(fmt::format("node-{:04}", i));
-    nodes_[i].records = std::make_unique<membership::StoredGossip>();
+    nodes_[i].records = std::make_unique<cluster::GossipedTable>();
     network_.Set(i, Condition::kDown);
   }
 }
@@ -53,8 +53,12 @@ void SwimCluster::Start(size_t i, std::optional<size_t> seed) {
   node.incarnation = membership::Next(node.incarnation);
   node.random = std::make_unique<std::mt19937_64>(random_());
   node.partition.emplace(options_.partition);
-  node.swim =
-      std::make_unique<Swim>(SelfOf(node), options_.swim, *node.random, now(), node.records.get());
+  node.records = std::make_unique<cluster::GossipedTable>();
+  for (const auto& [key, record] : node.disk.records()) {
+    ABSL_HARDENING_ASSERT(!node.records->records.Apply(std::span(&record, 1)).empty());
+  }
+  node.swim = std::make_unique<Swim>(SelfOf(node), options_.swim, *node.random, now(),
+                                     &node.records->gossip);
   node.wake = kNever;
   network_.Set(i, Condition::kUp);
   if (!node.stored.empty())
@@ -99,6 +103,22 @@ void SwimCluster::Split(const std::vector<size_t>& side) {
   }
 }
 
+void SwimCluster::Put(size_t i, const placement::Assignment& assignment, Tell tell) {
+  Node& node = nodes_[i];
+  const membership::Record record = cluster::ToRecord(assignment);
+  node.disk.Apply(std::span(&record, 1));
+  if (tell == Tell::kNobody) {
+    node.records->Apply(assignment);
+  } else {
+    node.records->Put(assignment);
+  }
+  With(i, [&](Swim& swim) { swim.SpreadRider(now()); });
+}
+
+void SwimCluster::WriteToDisk(size_t i) {
+  nodes_[i].disk.Apply(nodes_[i].records->gossip.TakeLearnt());
+}
+
 size_t SwimCluster::IndexOf(const NodeId& id) const {
   size_t index = 0;
   const std::string_view digits = id.view().substr(kIdPrefix);
@@ -108,6 +128,7 @@ size_t SwimCluster::IndexOf(const NodeId& id) const {
 
 void SwimCluster::Settle(size_t i) {
   Node& node = nodes_[i];
+  WriteToDisk(i);
   for (const Swim::Output& output : node.swim->TakeOutput()) {
     std::visit([&](const auto& what) { Do(i, what); }, output);
   }
@@ -188,17 +209,21 @@ void SwimCluster::CompareRecords(size_t from, size_t to) {
     };
     network_.Send(caller, callee, asked, Transport::kReliable);
   };
-  membership::RecordGossip& mine = *nodes_[from].records;
-  membership::RecordGossip& theirs = *nodes_[to].records;
-  const auto settle = [call, from, to, &mine, &theirs](const std::string& versions) {
-    const auto settlement = mine.Settle(versions).value();
+  // By number: a node that starts again has another table.
+  const auto of = [this](size_t i) -> membership::RecordGossip& {
+    return nodes_[i].records->gossip;
+  };
+  const auto settle = [call, of, from, to](const std::string& versions) {
+    const auto settlement = of(from).Settle(versions).value();
     if (settlement.equal) return;
     call(
-        from, to, [&theirs, m = settlement.message] { return theirs.Complete(m); },
-        [&mine](const std::string& records) { ABSL_HARDENING_ASSERT(mine.Take(records).ok()); });
+        from, to, [of, to, m = settlement.message] { return of(to).Complete(m); },
+        [of, from](const std::string& records) {
+          ABSL_HARDENING_ASSERT(of(from).Take(records).ok());
+        });
   };
   call(
-      from, to, [&theirs, digest = mine.Digest()] { return theirs.Compare(digest); }, settle);
+      from, to, [of, to, digest = of(from).Digest()] { return of(to).Compare(digest); }, settle);
 }
 
 void SwimCluster::Note(size_t i, const Swim::Changed& changed) {

@@ -1,5 +1,5 @@
-// A simulated cluster of membership machines: the real Swim and PartitionDetector of each node,
-// with the network and the timers of tests/simulation.
+// A simulated cluster of membership machines: the real Swim and PartitionDetector of each node, and
+// the routing table that gossip fills, with the network and the timers of tests/simulation.
 #pragma once
 
 #include <functional>
@@ -8,9 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "engram/cluster/testing/gossiped_table.h"
 #include "engram/membership/partition_detector.h"
 #include "engram/membership/swim.h"
-#include "engram/membership/testing/stored_gossip.h"
+#include "engram/membership/testing/map_record_store.h"
 #include "simulation/network.h"
 
 namespace engram::simulation {
@@ -25,6 +26,9 @@ struct SwimSimOptions {
 
 // SWIM as it was before Lifeguard: a fixed suspicion time-out, no doubt about itself.
 membership::SwimOptions PlainSwim();
+
+// Whether a change sets out as news, or is left to be found, as when a request brings it.
+enum class Tell : uint8_t { kAsNews, kNobody };
 
 // What a node has said of another one.
 struct SwimEvent {
@@ -60,13 +64,10 @@ class SwimCluster {
   void Split(const std::vector<size_t>& side);
   void Run(Duration length) { scheduler_.Run(now() + length); }
 
-  // A change of a record at a running node, to be gossiped.
-  void Put(size_t i, const membership::Record& record) {
-    nodes_[i].records->Put(record);
-    With(i, [&](auto& swim) { swim.SpreadRider(now()); });
-  }
-  // What the node has stored: it outlives the node's lives.
-  const membership::StoredGossip& records(size_t i) const { return *nodes_[i].records; }
+  // A change of an assignment at a running node, on its disk at once.
+  void Put(size_t i, const placement::Assignment& assignment, Tell tell = Tell::kAsNews);
+  // What requests at the node are routed by. A life begins with what is on the disk.
+  const routing::RoutingTable& table(size_t i) const { return nodes_[i].records->table; }
 
   bool IsRunning(size_t i) const { return nodes_[i].swim != nullptr; }
   const membership::Swim& swim(size_t i) const { return *nodes_[i].swim; }
@@ -87,7 +88,8 @@ class SwimCluster {
   struct Node {
     NodeId id;
     std::unique_ptr<std::mt19937_64> random;
-    std::unique_ptr<membership::StoredGossip> records;
+    std::unique_ptr<cluster::GossipedTable> records;         // of this life, or the last one
+    membership::MapRecordStore disk;                         // what it has written of them
     std::unique_ptr<membership::Swim> swim;                  // null: not running
     std::optional<membership::PartitionDetector> partition;  // there when `swim` is
     membership::Incarnation incarnation{};
@@ -105,6 +107,7 @@ class SwimCluster {
   }
   // Carries out what the machine asks for, until it asks for nothing more.
   void Settle(size_t i);
+  void WriteToDisk(size_t i);
   void ScheduleWake(size_t i);
   void Wake(size_t i, uint64_t life);
   void Exchange(size_t from, size_t to);
