@@ -24,5 +24,6 @@ endfunction()
 
 if(ENGRAM_TESTS)
   find_package(GTest REQUIRED)
+  find_package(rapidcheck CONFIG REQUIRED)
   include(GoogleTest)
 endif()
