@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
              options.rounds, options.seconds);
   engram::bench::Goals goals;
   engram::bench::BenchTables(options, goals);
+  engram::bench::BenchRecords(options);
   engram::bench::BenchParts(options, goals);
   engram::bench::Print(goals);
 }

@@ -20,8 +20,9 @@ struct BenchOptions {
   double seconds = 0.4;  // of one measurement
 };
 
-// Each prints its own tables, and adds to `goals` what docs/ promise.
+// Each prints its own tables; those that promise something in docs/ add it to `goals`.
 void BenchTables(const BenchOptions& options, Goals& goals);
+void BenchRecords(const BenchOptions& options);
 void BenchParts(const BenchOptions& options, Goals& goals);
 
 double Median(std::vector<double> values);

@@ -36,7 +36,8 @@ struct NoThreads {
 
 class EngramTable : public NoThreads {
  public:
-  explicit EngramTable(Workload& workload) : table_(workload.nodes()) {}
+  // With the digest that gossip needs, as a node has it.
+  explicit EngramTable(Workload& workload) : table_(workload.nodes()) { table_.KeepDigest(); }
   static std::string Name() { return "engram: slots and records, read sections"; }
   std::optional<Route> Find(const std::string& space) const { return table_.Find(space); }
   void Apply(const Diff& diff) { table_.Apply(diff.named); }

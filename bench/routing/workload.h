@@ -23,7 +23,7 @@ class Workload {
 
   explicit Workload(size_t spaces) {
     for (size_t n = 0; n < kNodes; ++n) {
-      ids_[n] = NodeId(fmt::format("01J8ZQ5T9X2M4K7NODE{:07}", n));
+      ids_[n] = NodeId(fmt::format("01j8zq5t9x2m4k7node{:07}", n));
       numbers_[n] = nodes_.Intern(ids_[n]);
     }
     static constexpr std::array kKinds = {"notes", "chat", "agent", "customer", "meeting"};

@@ -110,7 +110,9 @@ void RoutingTable::VisitVersions(
   const Index& index = *index_.load(std::memory_order_seq_cst);
   for (size_t i = 0; i < index.capacity(); ++i) {
     const Slot slot = index.slots[i].load(std::memory_order_seq_cst);
-    if (slot == 0 || !buckets[VersionDigest::BucketOfHash(HashIn(slot))]) continue;
+    // The bucket first: whether a slot is empty nobody can foresee, and a branch on it costs more
+    // than the rest.
+    if (!buckets[VersionDigest::BucketOfHash(HashIn(slot))] || slot == 0) continue;
     const RouteRecord& record = RecordAt(RefOf(slot));
     visit(record.space(), nodes_.ToVersion(record.version()));
   }
