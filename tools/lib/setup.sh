@@ -16,7 +16,7 @@ PACKAGES_TESTS=(
 )
 # What `tools/bench wire` and `routing` compare with. Their daemons are not started: see install_without_daemons.
 PACKAGES_BENCH=(libgrpc++-dev nghttp2-client nghttp2-proxy haproxy nginx-light openssl valgrind)
-PACKAGES_CHECKS=(python3 clang clang-format clang-tidy libclang-rt-14-dev shellcheck)
+PACKAGES_CHECKS=(python3 clang clang-format clang-tidy libclang-rt-14-dev shellcheck spin)
 # Only where there is no node yet: other sources' nodejs packages bring their own npm.
 PACKAGES_NODE=(nodejs npm ca-certificates)
 
