@@ -1,0 +1,40 @@
+// Counts the promises that a collector has heard for one counter, and says who is to be primary:
+// the most caught-up of a majority (SPEC C7; docs/model, decisions 1 and 4).
+//
+// Owned by the collector; not durable: after a restart it collects for a new counter. Not
+// thread-safe.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "engram/base/strong_id.h"
+#include "engram/base/version.h"
+
+namespace engram::replication {
+
+class PromiseCount {
+ public:
+  // `holders` of the space, in the ring's order, which decides between equal positions.
+  explicit PromiseCount(std::vector<NodeId> holders) : holders_(std::move(holders)) {}
+
+  // `position`: of the promiser's last entry; the default if its log is empty. False if it counts
+  // for nothing: no holder, or heard before.
+  bool Add(const NodeId& promiser, const Version& position);
+
+  bool HasMajority() const { return promises_.size() > holders_.size() / 2; }
+
+  // Whom to appoint. Nothing without a majority.
+  std::optional<NodeId> MostCaughtUp() const;
+
+ private:
+  struct Promise {
+    size_t rank;  // of the promiser, in the ring's order
+    Version position;
+  };
+
+  std::vector<NodeId> holders_;
+  std::vector<Promise> promises_;
+};
+
+}  // namespace engram::replication
