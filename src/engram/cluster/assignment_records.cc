@@ -10,11 +10,42 @@ namespace engram::cluster {
 
 using membership::Record;
 using placement::Assignment;
+using routing::RouteVersion;
 
 namespace {
 
 // Applied under one lock: some 50 us.
 constexpr size_t kPiece = 64;
+
+// Versions by name, of one visit: each node is copied and checked once, not with each space.
+class NamedVersions {
+ public:
+  explicit NamedVersions(const routing::NodeTable& nodes) : nodes_(nodes) {}
+
+  // Valid until the next call. Null if others would refuse it.
+  const Version* Of(const RouteVersion& version) {
+    if (version.epoch_primary == routing::kNoNode) return nullptr;
+    const auto node = static_cast<size_t>(version.epoch_primary);
+    if (node >= of_node_.size()) AddUpTo(node);
+    std::optional<Version>& named = of_node_[node];
+    if (!named.has_value()) return nullptr;
+    named->epoch.counter = version.epoch_counter;
+    named->sequence = version.sequence;
+    return &*named;
+  }
+
+ private:
+  void AddUpTo(size_t node) {
+    for (size_t n = of_node_.size(); n <= node; ++n) {
+      const NodeId& id = nodes_.IdOf(static_cast<routing::NodeIndex>(n));
+      const bool valid = CheckNodeId("epoch", id.view()).ok();
+      of_node_.push_back(valid ? std::optional(Version{{0, id}, 0}) : std::nullopt);
+    }
+  }
+
+  const routing::NodeTable& nodes_;
+  std::vector<std::optional<Version>> of_node_;
+};
 
 }  // namespace
 
@@ -24,10 +55,12 @@ AssignmentRecords::AssignmentRecords(routing::RoutingTable& table, const routing
 }
 
 void AssignmentRecords::VisitVersions(const Buckets& buckets, VisitVersion visit) const {
-  table_.VisitVersions(buckets, [&](std::string_view space, const Version& version) {
-    const bool sent = CheckSpaceName("space", space).ok() &&
-                      CheckNodeId("epoch", version.epoch.primary.view()).ok();
-    if (sent) visit(space, version);
+  NamedVersions names(nodes_);
+  table_.VisitVersions(buckets, [&](std::string_view space, const RouteVersion& version) {
+    const Version* named = names.Of(version);
+    if (named != nullptr && !space.empty() && space.size() <= kSpaceNameBytesMax) {
+      visit(space, *named);
+    }
   });
 }
 

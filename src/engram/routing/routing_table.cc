@@ -105,7 +105,7 @@ std::vector<Assignment> RoutingTable::All() const {
 
 void RoutingTable::VisitVersions(
     const VersionDigest::Buckets& buckets,
-    absl::FunctionRef<void(std::string_view space, const Version&)> visit) const {
+    absl::FunctionRef<void(std::string_view space, const RouteVersion&)> visit) const {
   ReadSection section;
   const Index& index = *index_.load(std::memory_order_seq_cst);
   for (size_t i = 0; i < index.capacity(); ++i) {
@@ -114,7 +114,7 @@ void RoutingTable::VisitVersions(
     // than the rest.
     if (!buckets[VersionDigest::BucketOfHash(HashIn(slot))] || slot == 0) continue;
     const RouteRecord& record = RecordAt(RefOf(slot));
-    visit(record.space(), nodes_.ToVersion(record.version()));
+    visit(record.space(), record.version());
   }
 }
 

@@ -91,8 +91,9 @@ class RoutingTable {
   // are not touched. `buckets` is read anew for each space: what `visit` takes out of it is not
   // visited any further. Holds no lock; frees no replaced record meanwhile. `visit` must not use a
   // table (sections do not nest).
-  void VisitVersions(const VersionDigest::Buckets& buckets,
-                     absl::FunctionRef<void(std::string_view space, const Version&)> visit) const;
+  void VisitVersions(
+      const VersionDigest::Buckets& buckets,
+      absl::FunctionRef<void(std::string_view space, const RouteVersion&)> visit) const;
 
   // Resident memory of the table, reverse index included; an estimate, for the metric.
   size_t bytes() const;

@@ -106,8 +106,9 @@ TEST(RoutingTableDigest, AVisitSeesTheSpacesOfItsBuckets) {
     if (buckets[VersionDigest::BucketOf(a.space.view())]) expected[a.space.value()] = a.version;
   }
   std::map<std::string, Version> visited;
-  table.VisitVersions(buckets, [&](std::string_view space, const Version& version) {
-    EXPECT_TRUE(visited.try_emplace(std::string(space), version).second) << "twice";
+  table.VisitVersions(buckets, [&](std::string_view space, const RouteVersion& version) {
+    EXPECT_TRUE(visited.try_emplace(std::string(space), nodes.ToVersion(version)).second)
+        << "twice";
   });
   EXPECT_EQ(visited, expected);
   EXPECT_GT(visited.size(), 1'000u);
@@ -124,7 +125,7 @@ TEST(RoutingTableDigest, AVisitPassesOverBucketsThatWereTakenOutMeanwhile) {
   VersionDigest::Buckets buckets;
   buckets.set();
   size_t visited = 0;
-  table.VisitVersions(buckets, [&](std::string_view space, const Version&) {
+  table.VisitVersions(buckets, [&](std::string_view space, const RouteVersion&) {
     ++visited;
     buckets.reset(VersionDigest::BucketOf(space));
   });
@@ -147,7 +148,7 @@ TEST(RoutingTableDigest, AVisitUnderChangeMissesNothingThatWasThere) {
     std::map<std::string, uint64_t> seen;
     while (!stop) {
       std::map<std::string, uint64_t> visited;
-      table.VisitVersions(all, [&](std::string_view space, const Version& version) {
+      table.VisitVersions(all, [&](std::string_view space, const RouteVersion& version) {
         ASSERT_TRUE(visited.try_emplace(std::string(space), version.sequence).second);
       });
       ASSERT_GE(visited.size(), kAtFirst);
