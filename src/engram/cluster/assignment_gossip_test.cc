@@ -93,7 +93,7 @@ class Cluster {
 
  private:
   Assignment Changed(const Step& step) {
-    const Assignment assignment = Make(step[3] % 12, step[4] % 7, step[5] % 3);
+    Assignment assignment = Make(step[3] % 12, step[4] % 7, step[5] % 3);
     auto [known, is_new] = newest_.try_emplace(assignment.space, assignment);
     if (known->second.version < assignment.version) known->second = assignment;
     return assignment;
