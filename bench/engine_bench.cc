@@ -132,7 +132,6 @@ std::unique_ptr<Engine> OpenOrDie(const std::filesystem::path& dir, Durability d
   options.dir = dir;
   options.cluster_id = "bench";
   options.node_id = NodeId("n0");
-  options.members = {options.node_id};
   options.durability = durability;
   options.exact_vectors_max = exact_vectors_max;
   options.wall_clock = Now;

@@ -239,7 +239,7 @@ TEST_P(BadInput, APeerOfAnotherClusterOrWithAnotherSpaceInItsBytes) {
   get.set_id("first");
   EXPECT_THAT(std::string(raw.Call(method, get.SerializeAsString(), metadata).message()),
               HasSubstr("cluster"));
-  metadata.Add("engram-cluster", "test");
+  metadata.Add("engram-cluster", cluster_.ClusterId());
   EXPECT_THAT(std::string(raw.Call(method, get.SerializeAsString(), metadata).message()),
               HasSubstr("names space 'another' but was routed by '" + space_ + "'"));
 }

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <future>
@@ -62,7 +63,9 @@ Totals Sum(const net::EventLoopGroup& loops) {
 class Forward : public ::testing::Test {
  protected:
   Forward() {
-    cluster_.Kill9(0);
+    // In an orderly way, so that the other one lets its successor in.
+    cluster_.node(0).Signal(SIGTERM);
+    EXPECT_EQ(cluster_.node(0).Wait(std::chrono::seconds(30)), 0);
     server::NodeConfig config;
     config.node_id = NodeId(cluster_.Name(0));
     config.cluster = "test";
@@ -70,12 +73,14 @@ class Forward : public ::testing::Test {
     config.listen = cluster_.Address(0);
     config.http = cluster_.HttpAddress(0);
     config.loops = 1;
-    for (int i = 0; i < cluster_.size(); ++i)
-      config.peers.push_back({NodeId(cluster_.Name(i)), cluster_.Address(i)});
+    config.gossip = cluster_.GossipAddress(0);
+    config.seeds = {cluster_.Address(1)};
+    config.swim.probe_period = config.swim.exchange_period = std::chrono::hours(1);
     EXPECT_TRUE(FinishConfig(config).ok());
     auto node = server::Node::Start(config);
     EXPECT_TRUE(node.ok()) << node.status();
     entry_ = *std::move(node);
+    EXPECT_TRUE(Eventually([&] { return entry_->directory().members().size() == 2; }));
     loop_.Start();
     channel_ = net::Channel::Create(loop_, cluster_.Address(0), {});
   }
@@ -92,6 +97,7 @@ class Forward : public ::testing::Test {
   static TestClusterOptions TwoNodes() {
     TestClusterOptions options;
     options.nodes = 2;
+    options.flags = kQuietMembership;  // every message is counted
     return options;
   }
   net::CallResult Call(std::string body) {

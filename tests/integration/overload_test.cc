@@ -64,11 +64,12 @@ class Overload : public ::testing::Test {
   }
 
   TestCluster cluster_{OneWriteAtATime()};
+  const std::string cluster_id_ = cluster_.ClusterId();
 
  private:
   net::CallOptions OptionsFor(const std::string& space) {
     net::CallOptions options{std::chrono::steady_clock::now() + std::chrono::seconds(30), {}};
-    options.metadata.Add("engram-cluster", "test");
+    options.metadata.Add("engram-cluster", cluster_id_);
     options.metadata.Add("engram-space", space);
     options.metadata.Add("engram-request-id", Ulid::Make(WallNow(), random_).ToString());
     return options;

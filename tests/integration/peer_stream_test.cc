@@ -112,7 +112,7 @@ class PeerStreams : public ::testing::Test {
 };
 
 TEST_F(PeerStreams, ServesWhatItOwnsAndRedirectsTheRest) {
-  Sender sender(cluster_.Address(0), "test");
+  Sender sender(cluster_.Address(0), cluster_.ClusterId());
   peer::v1::PassedReply reply = sender.Ask(Get(7, here_, "first"));
   EXPECT_EQ(reply.number(), 7u);
   v1::GetResponse found;
@@ -128,7 +128,7 @@ TEST_F(PeerStreams, ServesWhatItOwnsAndRedirectsTheRest) {
 }
 
 TEST_F(PeerStreams, ABadRequestIsRefusedAloneAndTheOthersGoOn) {
-  Sender sender(cluster_.Address(0), "test");
+  Sender sender(cluster_.Address(0), cluster_.ClusterId());
   peer::v1::PassedRequest request = Get(1, here_, "first");
   request.set_operation(static_cast<peer::v1::Operation>(99));
   EXPECT_EQ(CodeOf(StatusOf(sender.Ask(request))), ErrorCode::kUnimplemented);
@@ -149,7 +149,7 @@ TEST_F(PeerStreams, ASenderOfAnotherClusterIsRefused) {
 }
 
 TEST_F(PeerStreams, BytesThatAreNoRequestEndTheStream) {
-  Sender sender(cluster_.Address(0), "test");
+  Sender sender(cluster_.Address(0), cluster_.ClusterId());
   EXPECT_TRUE(StatusOf(sender.Ask(Get(1, here_, "first"))).ok());
   sender.Send("\xff");
   EXPECT_FALSE(sender.Read().has_value());
@@ -158,7 +158,7 @@ TEST_F(PeerStreams, BytesThatAreNoRequestEndTheStream) {
 
 // With OK, which says that nothing was begun that was not answered.
 TEST_F(PeerStreams, ANodeThatStopsEndsItsStreamsInOrder) {
-  Sender sender(cluster_.Address(0), "test");
+  Sender sender(cluster_.Address(0), cluster_.ClusterId());
   EXPECT_TRUE(StatusOf(sender.Ask(Get(1, here_, "first"))).ok());
   cluster_.node(0).Signal(SIGTERM);
   EXPECT_FALSE(sender.Read().has_value());

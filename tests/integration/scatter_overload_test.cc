@@ -57,7 +57,7 @@ class ScatterOverload : public ::testing::Test {
     loop_.Post([&] {
       for (auto& answer : answers) {
         net::CallOptions options{std::chrono::steady_clock::now() + std::chrono::seconds(30), {}};
-        options.metadata.Add("engram-cluster", "test");
+        options.metadata.Add("engram-cluster", cluster_id_);
         channel_->Unary(method, std::move(options), body,
                         [&answer](net::CallResult result) { answer.set_value(std::move(result)); });
       }
@@ -68,6 +68,7 @@ class ScatterOverload : public ::testing::Test {
   }
 
   TestCluster cluster_{NobodyWaits()};
+  const std::string cluster_id_ = cluster_.ClusterId();
   const std::string here_ = cluster_.SpaceOn(0);
   const std::string there_ = cluster_.SpaceOn(1);
 

@@ -39,6 +39,7 @@ TestCluster::TestCluster(TestClusterOptions options)
       nodes_(static_cast<size_t>(options_.nodes)) {
   for (int i = 0; i < size(); ++i) Start(i);
   for (int i = 0; i < size(); ++i) AwaitReady(i);
+  AwaitWhole();
 }
 
 std::vector<std::string> TestCluster::ServeCommand(int i) const {
@@ -48,10 +49,9 @@ std::vector<std::string> TestCluster::ServeCommand(int i) const {
       EngramBinary(), "serve",        "--node-id",    Name(i),
       "--cluster",    "test",         "--data-dir",   DataDir(i).string(),
       "--listen",     listen,         "--advertise",  PeerAddress(i),
-      "--http",       HttpAddress(i), "--durability", options_.durability};
-  for (int peer = 0; peer < size(); ++peer) {
-    command.insert(command.end(), {"--peers", Name(peer) + "=" + PeerAddress(peer)});
-  }
+      "--http",       HttpAddress(i), "--durability", options_.durability,
+      "--gossip",     GossipAddress(i)};
+  if (i != kFounder) command.insert(command.end(), {"--seeds", PeerAddress(kFounder)});
   command.insert(command.end(), options_.flags.begin(), options_.flags.end());
   return command;
 }
@@ -69,6 +69,24 @@ void TestCluster::AwaitReady(int i) {
   bool ready =
       Eventually([&] { return !node(i).Running() || client->ResolveRoute(question).ok(); });
   ASSERT_TRUE(ready && node(i).Running()) << Name(i) << " did not start";
+}
+
+void TestCluster::AwaitWhole() {
+  EXPECT_TRUE(Eventually([&] {
+    for (int i = 0; i < size(); ++i) {
+      auto status = Client({i}, std::chrono::seconds(2))->GetStatus({});
+      const bool whole = status.ok() && status->message.connectivity() == "connected" &&
+                         status->message.reachable() == static_cast<uint32_t>(size());
+      if (!whole) return false;
+    }
+    return true;
+  })) << "the nodes have not found each other";
+}
+
+std::string TestCluster::ClusterId() const {
+  auto status = Client({kFounder})->GetStatus({});
+  EXPECT_TRUE(status.ok()) << status.status();
+  return status.ok() ? status->message.cluster_id() : "";
 }
 
 void TestCluster::Kill9(int i) {

@@ -23,6 +23,11 @@ std::string EngramBinary();
 // The flags of `engram` commands that say the same.
 std::vector<std::string> TlsFlags(const client::ClientTls& tls);
 
+// More of `engram serve`: nodes find each other, but after that nobody is held dead and no tables are
+// compared. For tests of what requests find out by themselves.
+inline const std::vector<std::string> kQuietMembership = {"--probe-period", "1h",
+                                                          "--exchange-period", "1h"};
+
 struct TestClusterOptions {
   int nodes = 3;
   std::string durability = "process";  // survives kill -9, and is quicker than fsync
@@ -39,12 +44,19 @@ struct TestClusterOptions {
 
 class TestCluster {
  public:
-  // Starts all nodes and waits until each answers.
+  // The seed of all others.
+  static constexpr int kFounder = 0;
+
+  // Starts all nodes and waits until each reaches every other.
   explicit TestCluster(TestClusterOptions options = {});
 
   // (Re)starts node i; REQUIRES: it does not run.
   void Start(int i);
   void AwaitReady(int i);
+  // Waits until every node reaches every other. REQUIRES: all run.
+  void AwaitWhole();
+  // What requests between its nodes are marked with.
+  std::string ClusterId() const;
   Process& node(int i) { return *nodes_[static_cast<size_t>(i)]; }
   void Kill9(int i);
 
@@ -58,6 +70,10 @@ class TestCluster {
   }
   int Port(int i) const { return ports_[static_cast<size_t>(i)]; }
   std::string HttpAddress(int i) const { return HostOf(i) + ":" + std::to_string(Port(i) + 1); }
+  std::string GossipAddress(int i) const {
+    const std::string host = options_.network != nullptr ? HostOf(i) : options_.between_nodes;
+    return host + ":" + std::to_string(Port(i) + 2);
+  }
   std::filesystem::path DataDir(int i) const { return dir_.path() / Name(i); }
   std::filesystem::path Log(int i) const { return dir_.path() / (Name(i) + ".log"); }
   std::vector<std::string> ServeCommand(int i) const;

@@ -42,8 +42,8 @@ bool Reserve(int port) {
   return false;
 }
 
-bool Unused(int port) {
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+bool Unused(int port, int type = SOCK_STREAM) {
+  int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
   int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   sockaddr_in address{};
@@ -63,7 +63,7 @@ int TakeBlocks(int blocks) {
     int base = first(random) * kBlock;
     bool taken = true;
     for (int port = base; taken && port < base + blocks * kBlock; port += kBlock) {
-      taken = Reserve(port) && Unused(port) && Unused(port + 1);
+      taken = Reserve(port) && Unused(port) && Unused(port + 1) && Unused(port + 2, SOCK_DGRAM);
     }
     if (taken) return base;
   }

@@ -21,7 +21,7 @@ v1::Assignment MakeAssignment(const TestCluster& cluster, const std::string& spa
   return assignment;
 }
 
-TestHooks::TestHooks(const TestCluster& cluster) {
+TestHooks::TestHooks(const TestCluster& cluster) : cluster_id_(cluster.ClusterId()) {
   for (int i = 0; i < cluster.size(); ++i) {
     channels_.push_back(net::Channel::Create(loop_, cluster.Address(i), {}));
   }
@@ -71,9 +71,9 @@ void TestHooks::Reach(int node, uint32_t reachable, uint32_t total) {
 
 absl::Status TestHooks::Call(int node, std::string_view method,
                              const google::protobuf::MessageLite& request,
-                             const std::string& cluster) {
+                             const std::optional<std::string>& cluster) {
   net::CallOptions options{std::chrono::steady_clock::now() + std::chrono::seconds(30), {}};
-  options.metadata.Add("engram-cluster", cluster);
+  options.metadata.Add("engram-cluster", cluster.value_or(cluster_id_));
   std::promise<absl::Status> answer;
   loop_.Post([&] {
     channels_[static_cast<size_t>(node)]->Unary(

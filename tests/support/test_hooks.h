@@ -7,6 +7,7 @@
 #include <google/protobuf/message_lite.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,8 +19,9 @@
 
 namespace engram::testing {
 
-// Of TestClusterOptions.
-inline const std::vector<std::string> kTestHooksFlags = {"--test-hooks", "on"};
+// Of TestClusterOptions. Only the test changes what the nodes know: kQuietMembership.
+inline const std::vector<std::string> kTestHooksFlags = {
+    "--test-hooks", "on", "--probe-period", "1h", "--exchange-period", "1h"};
 
 // `counter` counts the moves of the space; 0 and 1 are older than what a node makes up by itself
 // when a space is created there.
@@ -44,11 +46,12 @@ class TestHooks {
   // is cut off.
   void Reach(int node, uint32_t reachable, uint32_t total);
 
-  // Any method of the service; the status it ends with.
+  // Any method of the service; the status it ends with. `cluster`: another one's id.
   absl::Status Call(int node, std::string_view method, const google::protobuf::MessageLite& request,
-                    const std::string& cluster = "test");
+                    const std::optional<std::string>& cluster = std::nullopt);
 
  private:
+  const std::string cluster_id_;
   net::EventLoop loop_;
   std::vector<std::shared_ptr<net::Channel>> channels_;  // used on the loop
 };

@@ -88,21 +88,53 @@ Json NodesJson(const google::protobuf::RepeatedPtrField<v1::NodeInfo>& nodes) {
                     {"spaces", node.spaces()},
                     {"memories", node.memories()},
                     {"uptime_ms", node.uptime_ms()},
-                    {"software_version", node.software_version()}});
+                    {"software_version", node.software_version()},
+                    {"table_version", node.table_version()}});
   }
   return json;
 }
 
+// Labels that were not given take no room.
+std::string PlaceOf(const v1::NodeInfo& node) {
+  std::string place = node.zone().empty() ? "" : "  zone " + node.zone();
+  if (!node.rack().empty()) place += "  rack " + node.rack();
+  return place;
+}
+
 void PrintNodes(const google::protobuf::RepeatedPtrField<v1::NodeInfo>& nodes) {
   for (const v1::NodeInfo& node : nodes) {
-    fmt::print("{:<12} {:<22} {:<8}", node.id(), node.address(), StateName(node.state()));
-    if (node.state() == v1::NODE_STATE_ALIVE) {
-      fmt::print(" {:>6} spaces {:>9} memories  {:.2f} ms", node.spaces(), node.memories(),
-                 node.latency_ms());
+    fmt::print("{:<12} {:<22} {:<8} incarnation {:<4}", node.id(), node.address(),
+               StateName(node.state()), node.incarnation());
+    const bool answered = !node.software_version().empty();
+    if (answered) {
+      fmt::print(" {:>6} spaces {:>9} memories  table {:<8} {:.2f} ms", node.spaces(),
+                 node.memories(), node.table_version(), node.latency_ms());
     }
-    fmt::print("\n");
+    fmt::print("{}\n", PlaceOf(node));
   }
 }
+
+void RemoveNode(Context& context, const std::string& id) {
+  v1::RemoveNodeRequest request;
+  request.set_id(id);
+  auto client = Connect(context);
+  if (client == nullptr) return;
+  auto answer = client->RemoveNode(request);
+  if (!answer.ok()) return Fail(context, answer.status());
+  if (context.json) return PrintJson({{"removed", id}});
+  fmt::print("{} no longer counts as a node of the cluster\n", id);
+}
+
+// What a person is to know at once.
+std::string Wholeness(const v1::GetStatusResponse& reply) {
+  if (reply.connectivity() == "starting") {
+    return reply.cluster_id().empty() ? "NOT FOUND YET" : "NOT REACHED YET";
+  }
+  if (reply.connectivity() == "partitioned") return "CUT OFF";
+  if (reply.connectivity() == "healing") return "HEALING";
+  return reply.whole() ? "whole" : "NOT WHOLE";
+}
+
 
 void Nodes(Context& context) {
   auto client = Connect(context);
@@ -133,7 +165,11 @@ void Status(Context& context) {
   if (!answer.ok()) return Fail(context, answer.status());
   const v1::GetStatusResponse& reply = answer->message;
   if (context.json) {
-    return PrintJson({{"cluster", reply.cluster_id()},
+    return PrintJson({{"cluster", reply.cluster_name()},
+                      {"cluster_id", reply.cluster_id()},
+                      {"connectivity", reply.connectivity()},
+                      {"reachable", reply.reachable()},
+                      {"total", reply.total()},
                       {"node", reply.node_id()},
                       {"whole", reply.whole()},
                       {"spaces", reply.spaces()},
@@ -143,10 +179,9 @@ void Status(Context& context) {
                       {"connections", ConnectionsJson(reply.connections())},
                       {"wire", WireJson(reply.wire())}});
   }
-  fmt::print("cluster '{}' is {}: {} of {} nodes answer, {} spaces, {} memories (seen from {})\n",
-             reply.cluster_id(), reply.whole() ? "whole" : "NOT WHOLE",
-             reply.nodes_size() - reply.missing_size(), reply.nodes_size(), reply.spaces(),
-             reply.memories(), reply.node_id());
+  fmt::print("cluster '{}' is {}: {} of {} nodes reached, {} spaces, {} memories (seen from {})\n",
+             reply.cluster_name(), Wholeness(reply), reply.reachable(), reply.total(),
+             reply.spaces(), reply.memories(), reply.node_id());
   PrintNodes(reply.nodes());
   PrintMissing(reply.missing());
 }
@@ -198,10 +233,17 @@ void AddSpaces(CLI::App& app, Context& context) {
 }
 
 void AddNodes(CLI::App& app, Context& context) {
-  CLI::App* command = app.add_subcommand("nodes", "list the nodes and whether they answer");
+  CLI::App* command = app.add_subcommand("nodes", "list the nodes, and whether they are alive");
+  auto removed = std::make_shared<std::string>();
+  command->add_option("--remove", *removed,
+                      "instead: this node is dead and will not come back; a majority is no longer "
+                      "counted with it. What it alone holds is then lost");
   AddClientOptions(*command, context);
-  command->footer("Example: engram nodes --json");
-  command->callback([&context] { Nodes(context); });
+  command->footer("Example: engram nodes --json\nFor good: engram nodes --remove node-4");
+  command->callback([&context, removed] {
+    if (removed->empty()) return Nodes(context);
+    RemoveNode(context, *removed);
+  });
 }
 
 void AddStatus(CLI::App& app, Context& context) {

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 constexpr int kNodesMax = 100;
 constexpr int kPortsPerNode = 10;
 
-std::string NewClusterId() {
+std::string NewClusterName() {
   std::random_device device;
   std::mt19937_64 random((uint64_t{device()} << 32) | device());
   auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -77,10 +77,6 @@ ClusterTls ReadTls(const toml::table& table) {
 }
 
 absl::Status WriteConfigs(const ClusterSpec& spec) {
-  std::string peers;
-  for (int i = 0; i < spec.nodes; ++i) {
-    peers += fmt::format("{}\"{}={}\"", i == 0 ? "" : ", ", spec.NodeName(i), spec.NodeAddress(i));
-  }
   for (int i = 0; i < spec.nodes; ++i) {
     fs::path dir = spec.NodeDir(i);
     std::error_code error;
@@ -89,12 +85,14 @@ absl::Status WriteConfigs(const ClusterSpec& spec) {
       return InvalidArgument("dir",
                              fmt::format("cannot make {}: {}", dir.string(), error.message()));
     }
+    // The first one founds the cluster.
+    const std::string seeds = i == 0 ? "" : fmt::format("\"{}\"", spec.NodeAddress(0));
     std::string text = fmt::format(
         "# Written by `engram up`, anew each time.\n"
         "node-id = \"{}\"\ncluster = \"{}\"\ndata-dir = '{}'\nlisten = \"{}\"\nhttp = "
-        "\"{}\"\npeers = [{}]\ndurability = \"{}\"\n{}",
+        "\"{}\"\ngossip = \"{}\"\nseeds = [{}]\ndurability = \"{}\"\n{}",
         spec.NodeName(i), spec.cluster, (dir / "data").string(), spec.NodeAddress(i),
-        spec.HttpAddress(i), peers, spec.durability, TlsText(spec.tls));
+        spec.HttpAddress(i), spec.GossipAddress(i), seeds, spec.durability, TlsText(spec.tls));
     if (absl::Status status = WriteFile(dir / "engram.toml", text); !status.ok()) return status;
   }
   return absl::OkStatus();
@@ -117,6 +115,10 @@ std::string ClusterSpec::NodeAddress(int i) const {
 
 std::string ClusterSpec::HttpAddress(int i) const {
   return fmt::format("127.0.0.1:{}", base_port + kPortsPerNode * i + 1);
+}
+
+std::string ClusterSpec::GossipAddress(int i) const {
+  return fmt::format("127.0.0.1:{}", base_port + kPortsPerNode * i + 2);
 }
 
 absl::StatusOr<ClusterSpec> ReadCluster(const fs::path& dir) {
@@ -153,14 +155,15 @@ absl::StatusOr<ClusterSpec> PrepareCluster(const ClusterRequest& request) {
     auto before = ReadCluster(request.dir);
     if (!before.ok()) return before.status();
     spec = *before;
-    if (request.nodes.value_or(spec.nodes) != spec.nodes) {
+    if (request.nodes.value_or(spec.nodes) < spec.nodes) {
       return InvalidArgument(
-          "nodes", fmt::format("{} holds a cluster of {} nodes; changing their number is not "
-                               "possible yet, use another directory",
+          "nodes", fmt::format("{} holds a cluster of {} nodes; nodes can be added, but taking some "
+                               "away is not possible yet, use another directory",
                                request.dir.string(), spec.nodes));
     }
+    spec.nodes = request.nodes.value_or(spec.nodes);
   } else {
-    spec.cluster = NewClusterId();
+    spec.cluster = NewClusterName();
     spec.nodes = request.nodes.value_or(spec.nodes);
   }
   spec.base_port = request.base_port.value_or(spec.base_port);

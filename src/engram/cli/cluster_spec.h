@@ -1,8 +1,8 @@
 // What a local cluster is made of, as kept in its directory:
 //   DIR/cluster.toml        what `up` was asked for, so that starting it again needs only DIR
 //   DIR/node-I/engram.toml  the node's configuration; DIR/node-I/data its data
-// Ports: node I (from 1) has gRPC on base + 10(I-1); HTTP on the next; the one
-// after is reserved for gossip.
+// Ports: node I (from 1) has gRPC on base + 10(I-1), HTTP on the next, gossip on the one after.
+// node-1 founds the cluster, the others have it as their seed.
 #pragma once
 
 #include <filesystem>
@@ -30,13 +30,14 @@ struct ClusterSpec {
   std::filesystem::path dir;
   int nodes = 3;
   int base_port = 50051;
-  std::string cluster;  // its id
+  std::string cluster;  // its name, different from that of every other one
   std::string durability = "fsync";
   ClusterTls tls;  // the same for every node
 
   std::string NodeName(int i) const;     // i from 0: "node-1", ...
   std::string NodeAddress(int i) const;  // gRPC
   std::string HttpAddress(int i) const;
+  std::string GossipAddress(int i) const;
   std::filesystem::path NodeDir(int i) const;
 };
 

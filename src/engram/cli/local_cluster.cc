@@ -97,11 +97,14 @@ client::ClientOptions ClientOptionsOf(const ClusterSpec& spec, int i) {
   return options;
 }
 
-// Not only that something answers on the port: another cluster's node may.
-bool Answers(client::Client& client, const ClusterSpec& spec, int i) {
+// Not only that something answers on the port, which another cluster's node may: it has found the
+// others.
+bool IsReady(client::Client& client, const ClusterSpec& spec, int i) {
   auto status = client.GetStatus({});
-  return status.ok() && status->message.cluster_id() == spec.cluster &&
-         status->message.node_id() == spec.NodeName(i);
+  return status.ok() && status->message.cluster_name() == spec.cluster &&
+         status->message.node_id() == spec.NodeName(i) &&
+         status->message.connectivity() == "connected" &&
+         status->message.reachable() >= static_cast<uint32_t>(spec.nodes);
 }
 
 // True if it ended by itself (port in use, corrupt data...): then waiting is of no use. Reaps it if
@@ -151,7 +154,7 @@ absl::Status AwaitReady(const ClusterSpec& spec, TimePoint deadline) {
   for (int i = 0; i < spec.nodes; ++i) {
     auto client = client::Client::Create(ClientOptionsOf(spec, i));
     if (!client.ok()) return client.status();
-    while (!Answers(**client, spec, i)) {
+    while (!IsReady(**client, spec, i)) {
       if (HasEnded(spec, i)) return NotReady(spec, i, "ended at once");
       if (Now() >= deadline) return NotReady(spec, i, "does not answer");
       std::this_thread::sleep_for(kPollInterval);

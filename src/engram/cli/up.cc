@@ -176,7 +176,7 @@ void AddUp(CLI::App& app, Context& context) {
       command
           ->add_option("--base-port", options->base_port,
                        "node I (from 0) has gRPC on base-port + 10 I, HTTP on the next port and "
-                       "gossip (reserved) on the one after")
+                       "gossip on the one after")
           ->capture_default_str();
   auto* durability =
       command->add_option("--durability", options->durability, "fsync or process; see serve --help")

@@ -294,6 +294,12 @@ absl::StatusOr<Answer<v1::ResolveRouteResponse>> Client::ResolveRoute(
                                                 Writes::kNo, {});
 }
 
+absl::StatusOr<Answer<v1::RemoveNodeResponse>> Client::RemoveNode(
+    const v1::RemoveNodeRequest& request) {
+  return impl_->Unary<v1::RemoveNodeResponse>("/engram.v1.ClusterService/RemoveNode", request,
+                                              Writes::kNo, {});
+}
+
 absl::StatusOr<Answer<v1::StoreStreamResponse>> Client::StoreAll(
     const std::vector<v1::StoreRequest>& requests) {
   net::CallResult result = impl_->AnyNode(

@@ -117,6 +117,7 @@ class Client {
   absl::StatusOr<Answer<v1::GetStatusResponse>> GetStatus(const v1::GetStatusRequest& request);
   absl::StatusOr<Answer<v1::ResolveRouteResponse>> ResolveRoute(
       const v1::ResolveRouteRequest& request);
+  absl::StatusOr<Answer<v1::RemoveNodeResponse>> RemoveNode(const v1::RemoveNodeRequest& request);
 
  private:
   struct Impl;

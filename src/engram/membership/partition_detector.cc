@@ -20,6 +20,7 @@ PartitionState PartitionDetector::Next(bool majority, TimePoint now) const {
   if (state_ == PartitionState::kConnected) {
     return majority || lasted < options_.window ? state_ : PartitionState::kPartitioned;
   }
+  if (state_ == PartitionState::kStarting) return majority ? PartitionState::kConnected : state_;
   if (!majority) return PartitionState::kPartitioned;
   return lasted < options_.healing ? PartitionState::kHealing : PartitionState::kConnected;
 }

@@ -6,8 +6,9 @@
 //       ▲                                                      ▲                            │
 //       │                                                      └──── no majority ───────────┤
 //       └────────────────── a majority for as long as healing takes ────────────────────────┘
+//   STARTING ──── a majority ────▶ CONNECTED: who has just begun has missed nothing, but knows nothing
 //
-// While partitioned or healing the node routes to itself only. A majority is more than half of all
+// In all states but CONNECTED the node routes to itself only. A majority is more than half of all
 // members, this node included: of two nodes, one alone has none.
 //
 // Pure; not thread-safe: the control loop has one.
@@ -24,11 +25,14 @@ struct PartitionOptions {
   Duration healing = std::chrono::seconds(10);
 };
 
-enum class PartitionState : uint8_t { kConnected, kPartitioned, kHealing };
+enum class PartitionState : uint8_t { kConnected, kPartitioned, kHealing, kStarting };
+inline constexpr int kPartitionStateCount = 4;
 
 class PartitionDetector {
  public:
-  explicit PartitionDetector(const PartitionOptions& options = {}) : options_(options) {}
+  explicit PartitionDetector(const PartitionOptions& options = {},
+                             PartitionState first = PartitionState::kConnected)
+      : options_(options), state_(first) {}
 
   // To be called when `reach` changes, and at NextWake(). True: the state has changed.
   bool Update(const Reach& reach, TimePoint now);
@@ -42,8 +46,8 @@ class PartitionDetector {
  private:
   PartitionState Next(bool majority, TimePoint now) const;
 
-  const PartitionOptions options_;
-  PartitionState state_ = PartitionState::kConnected;
+  PartitionOptions options_;
+  PartitionState state_;
   Reach reach_;
   bool majority_ = true;
   TimePoint since_{};  // there has been a majority, or none

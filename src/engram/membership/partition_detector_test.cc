@@ -35,6 +35,17 @@ TEST_F(Partition, AMajorityIsMoreThanHalf) {
   }
 }
 
+TEST_F(Partition, WhoStartsIsCutOffUntilThereIsAMajorityAndThenAtOnceConnected) {
+  detector_ = PartitionDetector({}, PartitionState::kStarting);
+  EXPECT_TRUE(detector_.LocalOnly());
+  EXPECT_EQ(After({}, 1, 3), PartitionState::kStarting);
+  EXPECT_EQ(After(seconds(3'600), 1, 3), PartitionState::kStarting);
+  EXPECT_EQ(detector_.NextWake(), kNever);
+  EXPECT_EQ(After({}, 2, 3), PartitionState::kConnected);
+  EXPECT_EQ(After(seconds(3), 1, 3), PartitionState::kConnected);
+  EXPECT_EQ(After(seconds(3), 1, 3), PartitionState::kPartitioned);
+}
+
 TEST_F(Partition, OnlyTheWholeWindowWithoutAMajorityIsAPartition) {
   EXPECT_EQ(After({}, 1, 3), PartitionState::kConnected);
   EXPECT_EQ(detector_.NextWake(), now_ + seconds(3));

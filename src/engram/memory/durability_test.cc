@@ -140,12 +140,6 @@ TEST_F(DurabilityTest, DirectoryOfAnotherNodeIsRefused) {
   EXPECT_THAT(OpenStatus(std::move(options)).ToString(), HasSubstr("node 'n0'"));
 }
 
-TEST_F(DurabilityTest, OtherMembersAreRefused) {
-  EngineOptions options = Options();
-  options.members.emplace_back("n2");
-  EXPECT_THAT(OpenStatus(std::move(options)).ToString(), HasSubstr("'n0, n1, n2'"));
-}
-
 TEST_F(DurabilityTest, NewerFormatIsRefused) {
   engine_.reset();
   {

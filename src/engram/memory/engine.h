@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "engram/memory/findings.h"
 #include "engram/memory/types.h"
+#include "engram/storage/database.h"
 
 namespace engram::memory {
 
@@ -35,9 +36,6 @@ struct EngineOptions {
   std::filesystem::path dir;
   std::string cluster_id;  // persisted at first open; another one later is refused
   NodeId node_id;          // likewise
-  // Ids of all nodes the ring was made of, sorted; persisted, and another set is refused: moving
-  // spaces comes with rebalancing.
-  std::vector<NodeId> members;
   Durability durability = Durability::kFsync;
   size_t exact_vectors_max = 5'000;  // more in one space are searched through an HNSW graph
   Duration request_id_ttl = std::chrono::hours(1);  // how long a repeated request is recognised
@@ -94,6 +92,9 @@ class Engine {
   virtual std::optional<SpaceSummary> FindSpace(std::string_view space) const = 0;
   // By name.
   virtual std::vector<SpaceSummary> ListSpaces() const = 0;
+
+  // For what else a node keeps; of the family kCluster, all keys but those of keys.h.
+  virtual storage::Database& database() = 0;
 
   // Nothing is being built in the background: every graph covers its vectors. For tests and
   // benches.

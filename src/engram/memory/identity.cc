@@ -10,12 +10,6 @@ namespace {
 
 using storage::Family;
 
-std::string Joined(const std::vector<NodeId>& ids) {
-  std::string text;
-  for (const NodeId& id : ids) text.append(text.empty() ? "" : ", ").append(id.view());
-  return text;
-}
-
 absl::Status Mismatch(const std::filesystem::path& dir, std::string_view what,
                       std::string_view held, std::string_view expected) {
   return InvalidArgument(
@@ -43,9 +37,6 @@ absl::Status CheckIdentity(const std::filesystem::path& dir, const Identity& hel
   }
   if (held.node_id != expected.node_id) {
     return Mismatch(dir, "node", held.node_id.view(), expected.node_id.view());
-  }
-  if (held.members != expected.members) {
-    return Mismatch(dir, "a cluster of the nodes", Joined(held.members), Joined(expected.members));
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,5 @@
 // Whose data a directory holds: written at first open, checked at every other, so that a node never
-// serves another cluster's data or, with another set of members, looks for spaces at the wrong
-// nodes.
+// serves another cluster's data.
 #pragma once
 
 #include <filesystem>

@@ -102,8 +102,6 @@ std::string EncodeIdentity(const Identity& identity) {
   Encoder out = parts::Begin();
   out.Bytes(identity.cluster_id);
   out.Bytes(identity.node_id.view());
-  out.Varint(identity.members.size());
-  for (const NodeId& member : identity.members) out.Bytes(member.view());
   return out.Take();
 }
 
@@ -113,8 +111,10 @@ absl::StatusOr<Identity> DecodeIdentity(std::string_view bytes) {
   Identity identity;
   identity.cluster_id = in.Bytes();
   identity.node_id = NodeId(in.Bytes());
-  identity.members.resize(in.Count());
-  for (NodeId& member : identity.members) member = NodeId(in.Bytes());
+  // Before 0.1.0 a list of all nodes followed, which membership has made superfluous.
+  if (!in.Finished()) {
+    for (size_t nodes = in.Count(); nodes > 0; --nodes) in.Bytes();
+  }
   if (!in.Finished()) return Damaged("identity");
   return identity;
 }

@@ -66,7 +66,6 @@ struct RequestRecord {
 struct Identity {
   std::string cluster_id;
   NodeId node_id;
-  std::vector<NodeId> members;
 };
 
 enum class LogOperation : uint8_t { kCreateSpace = 1, kStore = 2, kForget = 3, kLink = 4 };

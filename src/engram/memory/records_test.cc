@@ -85,10 +85,11 @@ TEST(Records, SpaceAndIdentityAndRequestComeBack) {
   EXPECT_EQ(space_back->words, 8u);
   EXPECT_EQ(space_back->dimension, 128u);
 
-  Identity identity{"cluster", NodeId("n0"), {NodeId("n0"), NodeId("n1")}};
+  Identity identity{"cluster", NodeId("n0")};
   auto identity_back = DecodeIdentity(EncodeIdentity(identity));
   ASSERT_TRUE(identity_back.ok());
-  EXPECT_EQ(identity_back->members, identity.members);
+  EXPECT_EQ(identity_back->cluster_id, identity.cluster_id);
+  EXPECT_EQ(identity_back->node_id, identity.node_id);
 
   RequestRecord request{{MemoryId("m"), {{1, NodeId("n0")}, 3}, true, false, false}, ~uint64_t{5}};
   auto request_back = DecodeRequest(EncodeRequest(request));

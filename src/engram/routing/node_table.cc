@@ -37,6 +37,14 @@ NodeState& NodeTable::Of(NodeIndex node) const {
   return *(*chunks_[i / kChunk].load(std::memory_order_acquire))[i % kChunk];
 }
 
+void NodeTable::SetAddress(NodeIndex node, std::string_view address) {
+  NodeState& state = Of(node);
+  WriterLock lock(&mutex_);
+  const std::string* known = state.address.load(std::memory_order_relaxed);
+  if (known != nullptr && *known == address) return;
+  state.address.store(&addresses_.emplace_back(address), std::memory_order_release);
+}
+
 bool NodeTable::Newer(const RouteVersion& a, const RouteVersion& b) const {
   if (a.epoch_counter != b.epoch_counter) return a.epoch_counter > b.epoch_counter;
   if (a.epoch_primary == b.epoch_primary) return a.sequence > b.sequence;

@@ -10,8 +10,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
@@ -59,6 +61,8 @@ struct NodeState {
   }
 
   const NodeId id;
+  // Where to dial it, host:port; null: not known. As long-lived as the table.
+  std::atomic<const std::string*> address{nullptr};
   std::atomic<Liveness> liveness{Liveness::kAlive};
   std::atomic<Distance> distance{Distance::kElsewhere};
   // Until when the node has asked to be left alone (SPEC R7), in nanoseconds of the steady clock.
@@ -89,6 +93,8 @@ class NodeTable {
   // REQUIRES: `node` came from this table.
   NodeState& Of(NodeIndex node) const;
   const NodeId& IdOf(NodeIndex node) const { return Of(node).id; }
+  // Takes effect on the next request. Former addresses are kept: requests may still use them.
+  void SetAddress(NodeIndex node, std::string_view address);
   size_t size() const { return size_.load(std::memory_order_acquire); }
 
   // `a` > `b` in the order of base/version.h.
@@ -104,6 +110,7 @@ class NodeTable {
   std::array<std::atomic<Chunk*>, kNodesMax / kChunk> chunks_{};
   mutable Mutex mutex_;
   StringMap<NodeIndex> by_id_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::string> addresses_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace engram::routing

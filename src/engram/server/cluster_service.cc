@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -28,10 +29,46 @@ constexpr std::string_view kListLocalSpaces = "/engram.peer.v1.PeerService/ListL
 // A node that does not answer a question about itself within this time is shown as not alive.
 constexpr Duration kPeerLimit = std::chrono::seconds(2);
 
+v1::NodeState StateOf(membership::MemberState state) {
+  switch (state) {
+    case membership::MemberState::kAlive:
+      return v1::NODE_STATE_ALIVE;
+    case membership::MemberState::kSuspect:
+      return v1::NODE_STATE_SUSPECT;
+    case membership::MemberState::kDead:
+      return v1::NODE_STATE_DEAD;
+    case membership::MemberState::kLeft:
+      return v1::NODE_STATE_LEFT;
+  }
+  return v1::NODE_STATE_UNSPECIFIED;
+}
+
+// What membership knows of each node, by id.
+std::map<std::string, v1::NodeInfo> InfosOf(const cluster::ClusterView& view) {
+  std::map<std::string, v1::NodeInfo> infos;
+  for (const membership::Member& member : view.members) {
+    v1::NodeInfo& info = infos[member.id.value()];
+    info.set_id(member.id.value());
+    info.set_address(member.info.rpc_address);
+    info.set_state(StateOf(member.standing.state));
+    info.set_incarnation(static_cast<uint64_t>(member.standing.incarnation));
+    info.set_zone(member.info.zone);
+    info.set_rack(member.info.rack);
+  }
+  return infos;
+}
+
+void FillConnectivity(const cluster::ClusterView& view, v1::GetStatusResponse& reply) {
+  reply.set_connectivity(std::string(cluster::NameOf(view.state)));
+  reply.set_reachable(static_cast<uint32_t>(view.reach.reachable));
+  reply.set_total(static_cast<uint32_t>(view.reach.total));
+}
+
 class ClusterInfo {
  public:
-  ClusterInfo(NodeContext& context, const memory::Engine& engine, WallMillis started)
-      : context_(context), engine_(engine), started_(started) {}
+  ClusterInfo(NodeContext& context, const memory::Engine& engine, cluster::ControlPlane& control,
+              WallMillis started)
+      : context_(context), engine_(engine), control_(control), started_(started) {}
 
   v1::NodeInfo DescribeSelf() const;
   void AppendLocalSpaces(const std::string& prefix,
@@ -41,6 +78,7 @@ class ClusterInfo {
   void ListNodes(ServerCall call, const v1::ListNodesRequest& request);
   void GetStatus(ServerCall call, const v1::GetStatusRequest& request);
   void ResolveRoute(ServerCall call, const v1::ResolveRouteRequest& request);
+  void RemoveNode(ServerCall call, const v1::RemoveNodeRequest& request);
   void Describe(ServerCall call, const peer::v1::DescribeRequest& request);
   void ListLocalSpaces(ServerCall call, const peer::v1::ListLocalSpacesRequest& request);
 
@@ -50,7 +88,8 @@ class ClusterInfo {
   void DescribeAll(const ServerCall& call, NodesDone done);
   // The last part of a status; then it is sent.
   void AddConnections(const std::shared_ptr<ServerCall>& call, v1::GetStatusResponse reply);
-  v1::NodeInfo FromAnswer(const PeerAnswer& answer, std::vector<v1::MissingNode>& missing) const;
+  void FillFromAnswer(const PeerAnswer& answer, v1::NodeInfo& node,
+                      std::vector<v1::MissingNode>& missing) const;
   TimePoint PeerDeadline(const ServerCall& call) const {
     return OperationDeadline(call.deadline(), kPeerLimit, Now());
   }
@@ -62,6 +101,7 @@ class ClusterInfo {
 
   NodeContext& context_;
   const memory::Engine& engine_;
+  cluster::ControlPlane& control_;
   const WallMillis started_;
 };
 
@@ -105,12 +145,6 @@ void AddWire(const net::EventLoopGroup& loops, google::protobuf::Map<std::string
 v1::NodeInfo ClusterInfo::DescribeSelf() const {
   v1::NodeInfo node;
   node.set_id(context_.self.value());
-  node.set_address(context_.config.advertise);
-  node.set_state(v1::NODE_STATE_ALIVE);
-  // Until membership persists one: a restart is a newer incarnation.
-  node.set_incarnation(static_cast<uint64_t>(ToInt(started_)));
-  node.set_zone(context_.config.zone);
-  node.set_rack(context_.config.rack);
   uint64_t memories = 0;
   std::vector<memory::SpaceSummary> spaces = engine_.ListSpaces();
   for (const memory::SpaceSummary& space : spaces) memories += space.memories;
@@ -119,6 +153,7 @@ v1::NodeInfo ClusterInfo::DescribeSelf() const {
   node.set_uptime_ms(
       static_cast<uint64_t>(std::max<int64_t>(0, ToInt(WallNow()) - ToInt(started_))));
   node.set_software_version(std::string(kVersion));
+  node.set_table_version(context_.table.version());
   return node;
 }
 
@@ -138,7 +173,7 @@ void ClusterInfo::AppendLocalSpaces(const std::string& prefix,
 
 void ClusterInfo::Describe(ServerCall call, const peer::v1::DescribeRequest&) {
   peer::v1::DescribeResponse reply;
-  reply.set_cluster_id(context_.config.cluster);
+  reply.set_cluster_id(context_.directory.cluster_id());
   *reply.mutable_node() = DescribeSelf();
   Answer(call, reply);
 }
@@ -176,36 +211,29 @@ void ClusterInfo::ListSpaces(ServerCall call, const v1::ListSpacesRequest& reque
       });
 }
 
-v1::NodeInfo ClusterInfo::FromAnswer(const PeerAnswer& answer,
-                                     std::vector<v1::MissingNode>& missing) const {
+void ClusterInfo::FillFromAnswer(const PeerAnswer& answer, v1::NodeInfo& node,
+                                 std::vector<v1::MissingNode>& missing) const {
   peer::v1::DescribeResponse theirs;
-  bool ours = answer.result.status.ok() && theirs.ParseFromString(answer.result.message) &&
-              theirs.cluster_id() == context_.config.cluster &&
-              theirs.node().id() == answer.node.view();
-  if (ours) {
-    theirs.mutable_node()->set_latency_ms(
-        std::chrono::duration<double, std::milli>(answer.took).count());
-    return theirs.node();
-  }
-  missing.push_back(Missing(answer));
-  v1::NodeInfo node;
-  node.set_id(answer.node.value());
-  node.set_address(*context_.AddressOf(answer.node));
-  node.set_state(v1::NODE_STATE_DEAD);
-  return node;
+  const bool ours = answer.result.status.ok() && theirs.ParseFromString(answer.result.message) &&
+                    theirs.cluster_id() == context_.directory.cluster_id() &&
+                    theirs.node().id() == answer.node.view();
+  if (!ours) return missing.push_back(Missing(answer));
+  node.MergeFrom(theirs.node());
+  node.set_latency_ms(std::chrono::duration<double, std::milli>(answer.took).count());
 }
 
 void ClusterInfo::DescribeAll(const ServerCall& call, NodesDone done) {
   AskAllPeers(context_, context_.StateOf(call.loop()), kDescribe,
               peer::v1::DescribeRequest().SerializeAsString(), PeerDeadline(call),
               [this, done = std::move(done)](const std::vector<PeerAnswer>& answers) mutable {
-                std::vector<v1::NodeInfo> nodes = {DescribeSelf()};
+                const auto view = context_.directory.view();
+                std::map<std::string, v1::NodeInfo> by_id = InfosOf(*view);
+                by_id[context_.self.value()].MergeFrom(DescribeSelf());
                 std::vector<v1::MissingNode> missing;
                 for (const PeerAnswer& answer : answers)
-                  nodes.push_back(FromAnswer(answer, missing));
-                std::sort(
-                    nodes.begin(), nodes.end(),
-                    [](const v1::NodeInfo& a, const v1::NodeInfo& b) { return a.id() < b.id(); });
+                  FillFromAnswer(answer, by_id[answer.node.value()], missing);
+                std::vector<v1::NodeInfo> nodes;
+                for (auto& [id, node] : by_id) nodes.push_back(std::move(node));
                 done(std::move(nodes), std::move(missing));
               });
 }
@@ -225,7 +253,9 @@ void ClusterInfo::GetStatus(ServerCall call, const v1::GetStatusRequest&) {
   DescribeAll(*shared, [this, shared](std::vector<v1::NodeInfo> nodes,
                                       std::vector<v1::MissingNode> missing) {
     v1::GetStatusResponse reply;
-    reply.set_cluster_id(context_.config.cluster);
+    FillConnectivity(*context_.directory.view(), reply);
+    reply.set_cluster_id(context_.directory.cluster_id());
+    reply.set_cluster_name(context_.config.cluster);
     reply.set_node_id(context_.self.value());
     for (v1::NodeInfo& node : nodes) {
       reply.set_spaces(reply.spaces() + node.spaces());
@@ -258,7 +288,9 @@ void ClusterInfo::ResolveRoute(ServerCall call, const v1::ResolveRouteRequest& r
       Decide(routing::Operation::kRecall, {}, knowledge, context_.view(), Now(), random);
   auto fill = [this](routing::NodeIndex node, v1::NodeAddress* out) {
     out->set_id(context_.nodes.IdOf(node).value());
-    if (context_.IsMember(node)) out->set_address(context_.AddressOf(node));
+    if (const std::string* address = context_.directory.AddressOf(node)) {
+      out->set_address(*address);
+    }
   };
   v1::ResolveRouteResponse reply;
   reply.set_space(request.space());
@@ -272,6 +304,16 @@ void ClusterInfo::ResolveRoute(ServerCall call, const v1::ResolveRouteRequest& r
   reply.set_source(std::string(NameOf(decision.source)));
   reply.set_strategy(std::string(NameOf(decision.strategy)));
   Answer(call, reply);
+}
+
+void ClusterInfo::RemoveNode(ServerCall call, const v1::RemoveNodeRequest& request) {
+  if (absl::Status status = CheckNodeId("id", request.id()); !status.ok()) {
+    return call.Reply(status);
+  }
+  control_.Remove(NodeId(request.id()), [call = std::move(call)](absl::Status status) mutable {
+    if (!status.ok()) return call.Reply(status);
+    call.Reply(v1::RemoveNodeResponse().SerializeAsString());
+  });
 }
 
 // Registers a method whose request is parsed here: these are not routed.
@@ -291,12 +333,13 @@ void Add(net::Server& server, std::string_view method, const std::shared_ptr<Clu
 }  // namespace
 
 void AddClusterServices(net::Server& server, NodeContext& context, const memory::Engine& engine,
-                        WallMillis started) {
-  auto info = std::make_shared<ClusterInfo>(context, engine, started);
+                        cluster::ControlPlane& control, WallMillis started) {
+  auto info = std::make_shared<ClusterInfo>(context, engine, control, started);
   Add(server, "/engram.v1.SpacesService/ListSpaces", info, &ClusterInfo::ListSpaces);
   Add(server, "/engram.v1.ClusterService/ListNodes", info, &ClusterInfo::ListNodes);
   Add(server, "/engram.v1.ClusterService/GetStatus", info, &ClusterInfo::GetStatus);
   Add(server, "/engram.v1.ClusterService/ResolveRoute", info, &ClusterInfo::ResolveRoute);
+  Add(server, "/engram.v1.ClusterService/RemoveNode", info, &ClusterInfo::RemoveNode);
   Add(server, kDescribe, info, &ClusterInfo::Describe);
   Add(server, kListLocalSpaces, info, &ClusterInfo::ListLocalSpaces);
 }

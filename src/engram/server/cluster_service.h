@@ -2,6 +2,7 @@
 // methods they ask (Describe, ListLocalSpaces).
 #pragma once
 
+#include "engram/cluster/control_plane.h"
 #include "engram/memory/engine.h"
 #include "engram/net/server.h"
 #include "engram/server/node_context.h"
@@ -11,6 +12,6 @@ namespace engram::server {
 // All arguments must outlive the server. `started` is when this process began. REQUIRES: before
 // server.Start().
 void AddClusterServices(net::Server& server, NodeContext& context, const memory::Engine& engine,
-                        WallMillis started);
+                        cluster::ControlPlane& control, WallMillis started);
 
 }  // namespace engram::server

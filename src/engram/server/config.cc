@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engram/base/error.h"
+#include "engram/cluster/advertise.h"
 #include "engram/base/file.h"
 
 namespace engram::server {
@@ -123,37 +124,33 @@ absl::Status CheckHttp(const NodeConfig& config) {
       "http", fmt::format("http and listen cannot both be {}; http may also be off", config.http));
 }
 
-absl::Status CheckPeers(const NodeConfig& config) {
-  std::set<NodeId> ids;
-  std::set<std::string> addresses;
-  for (const PeerConfig& peer : config.peers) {
-    if (!ids.insert(peer.id).second) {
-      return InvalidArgument("peers", fmt::format("peers names '{}' twice", peer.id.value()));
-    }
-    if (!addresses.insert(peer.address).second) {
-      return InvalidArgument("peers", fmt::format("peers gives {} to two nodes, one of them '{}'",
-                                                  peer.address, peer.id.value()));
-    }
-  }
-  if (!ids.contains(config.node_id)) {
-    return InvalidArgument("peers", fmt::format("peers must hold every node, this one ('{}') too",
-                                                config.node_id.value()));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status CheckDelays(const NodeConfig& config) {
   if (config.retry_delay <= config.retry_delay_max) return absl::OkStatus();
   return InvalidArgument("retry-delay-max", "retry-delay-max must not be less than retry-delay");
 }
 
-// What others dial: as the list of nodes has it, unless it is given.
-void FillAdvertise(NodeConfig& config) {
-  if (!config.advertise.empty()) return;
-  config.advertise = config.listen;
-  for (const PeerConfig& peer : config.peers) {
-    if (peer.id == config.node_id) config.advertise = peer.address;
-  }
+std::string WithBrackets(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : '[' + host + ']';
+}
+
+// What others dial is what this node listens on, unless it is given.
+absl::Status FillAdvertised(NodeConfig& config) {
+  if (config.advertise.empty()) config.advertise = config.listen;
+  absl::StatusOr<HostPort> advertised = ParseHostPort("advertise", config.advertise);
+  if (!advertised.ok()) return advertised.status();
+  if (!config.gossip_advertise.empty()) return absl::OkStatus();
+  absl::StatusOr<HostPort> gossip = ParseHostPort("gossip", config.gossip);
+  if (!gossip.ok()) return gossip.status();
+  config.gossip_advertise = fmt::format("{}:{}", WithBrackets(advertised->host), gossip->port);
+  return absl::OkStatus();
+}
+
+// An error names the key.
+absl::Status CheckMembership(const NodeConfig& config) {
+  const absl::Status status = membership::Check(config.swim);
+  if (status.ok()) return status;
+  const std::string key = DetailOf(status).field;
+  return InvalidArgument(key, fmt::format("{} is {}", key, std::string(status.message())));
 }
 
 }  // namespace
@@ -233,18 +230,13 @@ absl::Status ApplyConfigFlags(const ConfigKey& key, const std::vector<std::strin
 }
 
 absl::Status FinishConfig(NodeConfig& config) {
-  FillAdvertise(config);
-  absl::StatusOr<HostPort> advertised = ParseHostPort("advertise", config.advertise);
-  if (!advertised.ok()) return advertised.status();
-  if (advertised->host == "0.0.0.0" || advertised->host == "::") {
-    return MakeError(
-        ErrorCode::kInvalidEndpoint,
-        fmt::format("others cannot dial {}; set `advertise`, or this node's entry in `peers`, to "
-                    "an address that they can",
-                    config.advertise));
+  if (absl::Status status = FillAdvertised(config); !status.ok()) return status;
+  for (const auto& [key, address] : {std::pair("advertise", config.advertise),
+                                     std::pair("gossip-advertise", config.gossip_advertise)}) {
+    absl::Status status = cluster::CheckAdvertised({key, address}, config.seeds);
+    if (!status.ok()) return status;
   }
-  if (config.peers.empty()) config.peers.push_back({config.node_id, config.advertise});
-  if (absl::Status status = CheckPeers(config); !status.ok()) return status;
+  if (absl::Status status = CheckMembership(config); !status.ok()) return status;
   if (absl::Status status = CheckTls(config); !status.ok()) return status;
   if (absl::Status status = CheckDelays(config); !status.ok()) return status;
   if (absl::Status status = CheckHttp(config); !status.ok()) return status;

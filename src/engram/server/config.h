@@ -14,24 +14,28 @@
 #include "engram/base/string_hash.h"
 #include "engram/base/strong_id.h"
 #include "engram/base/time.h"
+#include "engram/membership/partition_detector.h"
+#include "engram/membership/swim_options.h"
 #include "engram/memory/engine.h"
 #include "engram/routing/decision.h"
 
 namespace engram::server {
-
-struct PeerConfig {
-  NodeId id;
-  std::string address;  // host:port that others can dial
-};
 
 struct NodeConfig {
   NodeId node_id{"node-1"};
   std::string cluster = "engram";
   std::filesystem::path data_dir = "engram-data";
   std::string listen = "127.0.0.1:50051";
-  std::string advertise;                // empty: as in peers, or else the same as listen
+  std::string advertise;                // empty: the same as listen
   std::string http = "127.0.0.1:7432";  // "off": no HTTP
-  std::vector<PeerConfig> peers;
+  std::string gossip = "127.0.0.1:7946";  // UDP
+  std::string gossip_advertise;           // empty: advertise's host, gossip's port
+  std::vector<std::string> seeds;
+  bool bootstrap = false;
+  Duration dns_refresh = std::chrono::seconds(30);
+  std::vector<std::string> dns_servers;  // empty: the system's
+  membership::SwimOptions swim;
+  membership::PartitionOptions partition;
   std::string zone;
   std::string rack;
   // TLS: with a certificate and its key, and nothing else is spoken. Files are PEM.
@@ -106,7 +110,8 @@ const std::vector<ConfigKey>& ConfigKeys();
                                             const std::vector<std::string>& values,
                                             NodeConfig& config);
 
-// Checks what spans several keys and fills `advertise`; the last step before the config is used.
+// Checks what spans several keys and fills `advertise` and `gossip_advertise`; the last step before
+// the config is used.
 [[nodiscard]] absl::Status FinishConfig(NodeConfig& config);
 
 // The known name that is most like `name`; "" if none is near.

@@ -2,75 +2,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstdint>
 
-#include "absl/time/time.h"
 #include "engram/base/error.h"
 #include "engram/base/names.h"
 #include "engram/server/config.h"
+#include "engram/server/config_setters.h"
 
 namespace engram::server {
 namespace {
-
-absl::Status SetInt(std::string_view key, int least, int most, const std::string& value, int& out) {
-  int parsed = 0;
-  auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
-  if (error != std::errc() || end != value.data() + value.size() || parsed < least ||
-      parsed > most) {
-    return InvalidArgument(key, fmt::format("{} must be a whole number from {} to {}, not '{}'",
-                                            key, least, most, value));
-  }
-  out = parsed;
-  return absl::OkStatus();
-}
-
-constexpr absl::Duration kDurationMax = absl::Hours(720);
-
-absl::Status SetDuration(std::string_view key, const std::string& value, Duration& out) {
-  absl::Duration parsed;
-  if (!absl::ParseDuration(value, &parsed) || parsed <= absl::ZeroDuration() ||
-      parsed > kDurationMax) {
-    return InvalidArgument(
-        key, fmt::format("{} must be a time such as 500ms, 10s or 1h, at most 720h, not '{}'", key,
-                         value));
-  }
-  out = absl::ToChronoNanoseconds(parsed);
-  return absl::OkStatus();
-}
-
-// A duration that can be off, which is Duration::max() within and "0" for people.
-absl::Status SetLimit(std::string_view key, const std::string& value, Duration& out) {
-  if (value != "0") {
-    if (SetDuration(key, value, out).ok()) return absl::OkStatus();
-    return InvalidArgument(
-        key, fmt::format("{} must be a time such as 30s, 10m or 24h, at most 720h, or 0 for no "
-                         "limit, not '{}'",
-                         key, value));
-  }
-  out = Duration::max();
-  return absl::OkStatus();
-}
-
-std::string ShowDuration(Duration d) { return absl::FormatDuration(absl::FromChrono(d)); }
-
-absl::Status SetChoice(std::string_view key, const std::vector<std::string_view>& choices,
-                       const std::string& value, std::string& out) {
-  for (std::string_view choice : choices) {
-    if (value == choice) {
-      out = value;
-      return absl::OkStatus();
-    }
-  }
-  return InvalidArgument(
-      key, fmt::format("{} must be one of {}, not '{}'", key, fmt::join(choices, ", "), value));
-}
-
-absl::Status SetAddress(std::string_view key, const std::string& value, std::string& out) {
-  if (auto parsed = ParseHostPort(key, value); !parsed.ok()) return parsed.status();
-  out = value;
-  return absl::OkStatus();
-}
 
 absl::Status SetHttp(NodeConfig& c, const std::string& value) {
   const bool off = value.empty() || value == "off";
@@ -90,20 +29,6 @@ absl::Status SetDurability(NodeConfig& c, const std::string& value) {
     c.durability = chosen == "fsync" ? memory::Durability::kFsync : memory::Durability::kProcess;
   }
   return status;
-}
-
-absl::Status AddPeer(NodeConfig& c, const std::string& value) {
-  size_t equals = value.find('=');
-  if (equals == std::string::npos) {
-    return InvalidArgument("peers",
-                           fmt::format("peers must be of the form id=host:port, not '{}'", value));
-  }
-  PeerConfig peer{NodeId(value.substr(0, equals)), value.substr(equals + 1)};
-  if (absl::Status status = CheckNodeId("peers", peer.id.view()); !status.ok()) return status;
-  if (absl::Status status = SetAddress("peers", peer.address, peer.address); !status.ok())
-    return status;
-  c.peers.push_back(std::move(peer));
-  return absl::OkStatus();
 }
 
 constexpr std::string_view kPreferences = "primary_preferred, nearest, replica_preferred, primary";
@@ -138,50 +63,6 @@ std::string ShowSpacePreferences(const NodeConfig& c) {
   }
   std::sort(shown.begin(), shown.end());
   return fmt::format("{}", fmt::join(shown, ","));
-}
-
-absl::Status SetSwitch(std::string_view key, const std::string& value, bool& out) {
-  std::string chosen;
-  absl::Status status = SetChoice(key, {"on", "off"}, value, chosen);
-  if (status.ok()) out = chosen == "on";
-  return status;
-}
-
-std::string ShowPeers(const NodeConfig& c) {
-  std::vector<std::string> shown;
-  for (const PeerConfig& peer : c.peers) shown.push_back(peer.id.value() + "=" + peer.address);
-  return fmt::format("{}", fmt::join(shown, ","));
-}
-
-template <std::string NodeConfig::*Field>
-absl::Status SetText(NodeConfig& c, const std::string& value) {
-  c.*Field = value;
-  return absl::OkStatus();
-}
-
-template <std::string NodeConfig::*Field>
-std::string ShowText(const NodeConfig& c) {
-  return c.*Field;
-}
-
-template <Duration NodeConfig::*Field>
-std::string ShowTime(const NodeConfig& c) {
-  return ShowDuration(c.*Field);
-}
-
-template <Duration NodeConfig::*Field>
-std::string ShowLimit(const NodeConfig& c) {
-  return c.*Field == Duration::max() ? "0" : ShowDuration(c.*Field);
-}
-
-template <bool NodeConfig::*Field>
-std::string ShowSwitch(const NodeConfig& c) {
-  return c.*Field ? "on" : "off";
-}
-
-template <int NodeConfig::*Field>
-std::string ShowInt(const NodeConfig& c) {
-  return fmt::format("{}", c.*Field);
 }
 
 // An empty variable of a script must not end in plain HTTP/2.
@@ -219,14 +100,11 @@ std::vector<ConfigKey> IdentityKeys() {
       {"listen", "host:port for gRPC",
        [](Config& c, Text v) { return SetAddress("listen", v, c.listen); },
        ShowText<&Config::listen>},
-      {"advertise",
-       "host:port that other nodes dial; as in peers, or else the same as listen, if not given",
+      {"advertise", "host:port that other nodes dial; the same as listen if not given",
        [](Config& c, Text v) { return SetAddress("advertise", v, c.advertise); },
        ShowText<&Config::advertise>},
       {"http", "host:port for HTTP: GET /metrics. Plain and open to whoever reaches it; off: none",
        SetHttp, ShowText<&Config::http>},
-      {"peers", "all nodes of the cluster, each as id=host:port; the same list on every node",
-       AddPeer, ShowPeers, [](Config& c) { c.peers.clear(); }},
       {"zone", "label: data centre or region", SetText<&Config::zone>, ShowText<&Config::zone>},
       {"rack", "label: what fails together", SetText<&Config::rack>, ShowText<&Config::rack>},
   };
@@ -413,7 +291,8 @@ std::vector<ConfigKey> RoutingKeys() {
 const std::vector<ConfigKey>& ConfigKeys() {
   static const std::vector<ConfigKey>* keys = [] {
     auto* all = new std::vector<ConfigKey>(IdentityKeys());
-    for (auto group : {TlsKeys(), EngineKeys(), RoutingKeys(), ConnectionKeys()})
+    for (auto group :
+         {ClusterKeys(), TlsKeys(), EngineKeys(), RoutingKeys(), ConnectionKeys()})
       all->insert(all->end(), group.begin(), group.end());
     return all;
   }();

@@ -21,7 +21,7 @@ TEST(Config, ReadsEveryKindOfKey) {
 node-id = "a"
 data-dir = "/tmp/x"
 listen = "127.0.0.1:7000"
-peers = ["a=127.0.0.1:7000", "b=127.0.0.1:7010"]
+seeds = ["127.0.0.1:7000", "127.0.0.1:7010"]
 durability = "process"
 workers = 5
 deadline = "1500ms"
@@ -29,8 +29,7 @@ deadline = "1500ms"
                               "engram.toml", config)
                   .ok());
   EXPECT_EQ(config.node_id, NodeId("a"));
-  EXPECT_EQ(config.peers.size(), 2u);
-  EXPECT_EQ(config.peers[1].address, "127.0.0.1:7010");
+  EXPECT_EQ(config.seeds, (std::vector<std::string>{"127.0.0.1:7000", "127.0.0.1:7010"}));
   EXPECT_EQ(config.durability, memory::Durability::kProcess);
   EXPECT_EQ(config.workers, 5);
   EXPECT_EQ(config.deadline, std::chrono::milliseconds(1500));
@@ -57,8 +56,7 @@ TEST(Config, ABadValueNamesTheKeyAndTheRule) {
   EXPECT_THAT(ErrorOf("deadline = \"inf\""), HasSubstr("at most 720h"));
   EXPECT_THAT(ErrorOf("durability = \"maybe\""),
               HasSubstr("durability must be one of fsync, process"));
-  EXPECT_THAT(ErrorOf("peers = [\"127.0.0.1:1\"]"), HasSubstr("id=host:port"));
-  EXPECT_THAT(ErrorOf("peers = \"a=127.0.0.1:1\""), HasSubstr("peers must be a list of strings"));
+  EXPECT_THAT(ErrorOf("seeds = \"127.0.0.1:1\""), HasSubstr("seeds must be a list of strings"));
   EXPECT_THAT(ErrorOf("node-id = [1]"), HasSubstr("node-id must be a string"));
   EXPECT_THAT(ErrorOf("hedged-reads = true"), HasSubstr("must be one of on, off, not 'true'"));
 }
@@ -75,12 +73,31 @@ TEST(Config, TheAdvertisedAddressMustBeDialable) {
   EXPECT_TRUE(FinishConfig(config).ok());
 }
 
-TEST(Config, WhatOthersDialIsKnownFromThePeers) {
+TEST(Config, GossipIsAdvertisedAtTheHostThatOthersDial) {
   NodeConfig config;
   config.listen = "0.0.0.0:7000";
-  config.peers = {{NodeId("node-2"), "10.0.0.2:7000"}, {NodeId("node-1"), "10.0.0.1:7000"}};
+  config.gossip = "0.0.0.0:7002";
+  config.advertise = "10.0.0.1:7000";
   ASSERT_TRUE(FinishConfig(config).ok());
-  EXPECT_EQ(config.advertise, "10.0.0.1:7000");
+  EXPECT_EQ(config.gossip_advertise, "10.0.0.1:7002");
+  config.gossip_advertise = "";
+  config.advertise = "[fd00::1]:7000";
+  ASSERT_TRUE(FinishConfig(config).ok());
+  EXPECT_EQ(config.gossip_advertise, "[fd00::1]:7002");
+  config.gossip_advertise = "0.0.0.0:7002";
+  EXPECT_EQ(CodeOf(FinishConfig(config)), ErrorCode::kInvalidEndpoint);
+  EXPECT_THAT(std::string(FinishConfig(config).message()), HasSubstr("gossip-advertise"));
+}
+
+TEST(Config, MembershipIsCheckedAsAWhole) {
+  NodeConfig config;
+  ASSERT_TRUE(ApplyConfigText("probe-period = \"200ms\"", "f", config).ok());
+  EXPECT_THAT(std::string(FinishConfig(config).message()),
+              HasSubstr("ack-timeout is not between zero and the probe period"));
+  ASSERT_TRUE(ApplyConfigText("ack-timeout = \"100ms\"", "f", config).ok());
+  EXPECT_TRUE(FinishConfig(config).ok());
+  EXPECT_THAT(ErrorOf("gossip-fanout = 0"),
+              HasSubstr("gossip-fanout must be a whole number from 1 to 16, not '0'"));
 }
 
 TEST(Config, TheLongestDelayIsNotLessThanTheFirst) {
@@ -104,16 +121,6 @@ TEST(Config, HttpIsAnAddressOfItsOwnOrOff) {
     EXPECT_FALSE(HasHttp(config));
   }
   EXPECT_THAT(ErrorOf("http = \"7432\""), HasSubstr("http must be host:port"));
-}
-
-TEST(Config, ThePeersMustHoldThisNodeAndNoNameOrAddressTwice) {
-  NodeConfig config;
-  config.peers = {{NodeId("other"), "127.0.0.1:1"}};
-  EXPECT_THAT(std::string(FinishConfig(config).message()), HasSubstr("this one ('node-1') too"));
-  config.peers = {{NodeId("node-1"), "127.0.0.1:1"}, {NodeId("node-1"), "127.0.0.1:2"}};
-  EXPECT_THAT(std::string(FinishConfig(config).message()), HasSubstr("twice"));
-  config.peers = {{NodeId("node-1"), "127.0.0.1:1"}, {NodeId("node-2"), "127.0.0.1:1"}};
-  EXPECT_THAT(std::string(FinishConfig(config).message()), HasSubstr("gives 127.0.0.1:1 to two"));
 }
 
 TEST(Config, AnOffLimitIsWrittenZero) {
@@ -153,7 +160,7 @@ TEST(Config, EveryLoopMustHaveMemoryForAMessage) {
 TEST(Config, AListOfFlagsReplacesTheFilesListAndNoOther) {
   NodeConfig config;
   ASSERT_TRUE(ApplyConfigText(R"(
-peers = ["node-1=127.0.0.1:7000", "node-2=127.0.0.1:7010"]
+seeds = ["127.0.0.1:7000", "127.0.0.1:7010"]
 space-read-preferences = ["a=nearest"]
 )",
                               "f", config)
@@ -163,7 +170,7 @@ space-read-preferences = ["a=nearest"]
     ASSERT_TRUE(ApplyConfigFlags(key, {"b=primary", "c=nearest"}, config).ok());
     EXPECT_EQ(key.show(config), "b=primary,c=nearest");
   }
-  EXPECT_EQ(config.peers.size(), 2u);
+  EXPECT_EQ(config.seeds.size(), 2u);
 }
 
 TEST(Config, EveryDefaultIsAcceptedByItsOwnKey) {

@@ -68,7 +68,7 @@ void HealthService::Watch(ServerCall call) {
   });
 }
 
-// The first answer comes at once, the next when the node stops serving; an unknown service stays
+// The first answer comes at once, the next when the node begins or ends to serve; an unknown one stays
 // unknown.
 void HealthService::BeginWatch(const SharedCall& call, const std::string& body) {
   HealthCheckRequest request;
@@ -78,16 +78,24 @@ void HealthService::BeginWatch(const SharedCall& call, const std::string& body) 
   {
     WriterLock lock(&mutex_);
     call->Send(Response(known ? StatusOf(serving_) : HealthCheckResponse::SERVICE_UNKNOWN));
-    if (!serving_) return call->Finish(absl::OkStatus());
+    if (stopped_) return call->Finish(absl::OkStatus());
     watcher = watchers_.insert(watchers_.end(), call);
   }
   call->OnCancel([this, watcher] {
     SharedCall gone;  // destroyed outside the lock
     WriterLock lock(&mutex_);
-    if (!serving_) return;  // StopServing has taken the list
+    if (stopped_) return;  // StopServing has taken the list
     gone = std::move(*watcher);
     watchers_.erase(watcher);
   });
+}
+
+void HealthService::StartServing() {
+  WriterLock lock(&mutex_);
+  if (stopped_ || std::exchange(serving_, true)) return;
+  for (const SharedCall& call : watchers_) {
+    call->loop().Post([call] { call->Send(Response(HealthCheckResponse::SERVING)); });
+  }
 }
 
 void HealthService::StopServing() {
@@ -95,6 +103,7 @@ void HealthService::StopServing() {
   {
     WriterLock lock(&mutex_);
     serving_ = false;
+    stopped_ = true;
     watchers.swap(watchers_);
   }
   for (const SharedCall& call : watchers) {

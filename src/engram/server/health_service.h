@@ -1,6 +1,7 @@
 // grpc.health.v1.Health: Check and Watch, for load balancers and orchestrators.
 //
-// The whole node ("") and each of its public services are SERVING from start to drain. Thread-safe;
+// The whole node ("") and each of its public services are SERVING from when the node is a member of
+// its cluster until it drains. Thread-safe;
 // must outlive the server's calls.
 #pragma once
 
@@ -19,6 +20,9 @@ class HealthService {
   // REQUIRES: before server.Start().
   void AddTo(net::Server& server);
 
+  // The node is a member of its cluster; any thread.
+  void StartServing();
+
   // Tells those who watch that the node is NOT_SERVING, and ends their calls, so that draining does
   // not wait for them. Checks answer NOT_SERVING from then on.
   void StopServing();
@@ -32,7 +36,8 @@ class HealthService {
   bool serving();
 
   Mutex mutex_;
-  bool serving_ ABSL_GUARDED_BY(mutex_) = true;
+  bool serving_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::list<SharedCall> watchers_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -142,7 +142,10 @@ void LocalService::StoreNow(net::EventLoop& loop, const LocalRequest& request, D
   if (!command.ok()) return done(command.status());
   auto reply = [this, space = request.space](const WriteResult& result) {
     if (result.space_created || !held_.Find(space.view()).has_value()) {
-      if (auto summary = engine_.FindSpace(space.view())) Publish({AssignmentOf(*summary)});
+      if (auto summary = engine_.FindSpace(space.view())) {
+        Publish({AssignmentOf(*summary)});
+        if (announce_) announce_({AssignmentOf(*summary)});
+      }
     }
     return ToStoreResponse(space, result);
   };

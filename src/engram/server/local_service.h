@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "engram/base/error.h"
@@ -43,6 +44,11 @@ class LocalService {
   // Publishes an assignment to this node for every space that the engine holds; at start.
   void PublishHeldSpaces();
 
+  // Called with what this node has begun to hold since, on some loop; for telling the others. To be
+  // set before the first Serve().
+  using Announce = absl::AnyInvocable<void(std::vector<placement::Assignment>) const>;
+  void OnHeld(Announce announce) { announce_ = std::move(announce); }
+
  private:
   // Once it has been admitted.
   void Run(net::EventLoop& loop, LocalRequest request, Done done);
@@ -65,6 +71,7 @@ class LocalService {
   routing::RoutingTable& table_;
   WorkerPool& workers_;
   Admission& admission_;
+  Announce announce_;
 };
 
 }  // namespace engram::server

@@ -45,7 +45,8 @@ void LookUps::AskMany(std::span<const InDoubt> spaces,
 }
 
 void LookUps::AskEverybody(std::vector<SpaceId> spaces) {
-  const auto nodes = static_cast<uint32_t>(context_.members().size());
+  const std::vector<routing::NodeIndex> members = context_.directory.members();
+  const auto nodes = static_cast<uint32_t>(members.size());
   peer::v1::HoldsRequest question;
   auto round = std::make_shared<Round>();
   for (const SpaceId& space : spaces) {
@@ -56,7 +57,7 @@ void LookUps::AskEverybody(std::vector<SpaceId> spaces) {
   round->claims = std::vector<routing::Claims>(round->spaces.size(), {context_.nodes, nodes});
   round->missing = nodes;
   const std::string bytes = question.SerializeAsString();
-  for (routing::NodeIndex node : context_.members()) {
+  for (routing::NodeIndex node : members) {
     if (node != context_.self_index) AskPeer(round, node, bytes);
   }
   // Of itself it knows without asking.
@@ -80,8 +81,8 @@ void LookUps::AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex no
     return;
   }
   net::CallOptions options{Now() + routing::LookUpLine::kLimit, {}};
-  options.metadata.Add(kMdCluster, context_.config.cluster, net::Recurrence::kRepeated);
-  net::Channel& channel = *context_.pool.Get(loop_.index, state.id, context_.AddressOf(node));
+  options.metadata.Add(kMdCluster, context_.directory.cluster_id(), net::Recurrence::kRepeated);
+  net::Channel& channel = *context_.pool.Get(loop_.index, state.id, *context_.directory.AddressOf(node));
   channel.Unary(kHoldsMethod, std::move(options), question,
                 [this, round, node, ticket = *ticket](const net::CallResult& result) {
                   Judge(node, ticket, result);

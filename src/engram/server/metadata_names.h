@@ -4,6 +4,8 @@
 
 #include <string_view>
 
+#include "engram/cluster/gossip_methods.h"
+
 namespace engram::server {
 
 // From clients.
@@ -12,7 +14,7 @@ inline constexpr std::string_view kMdExplain = "engram-explain";
 inline constexpr std::string_view kMdReadPreference = "engram-read-preference";
 
 // Between nodes; the same from a client is not read.
-inline constexpr std::string_view kMdCluster = "engram-cluster";
+using cluster::kMdCluster;
 inline constexpr std::string_view kMdSpace = "engram-space";
 inline constexpr std::string_view kMdHop = "engram-hop";
 inline constexpr std::string_view kMdCreate = "engram-create";

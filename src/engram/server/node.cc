@@ -6,10 +6,17 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
+#include <future>
 #include <random>
 
+#include "engram/cluster/advertise_at_start.h"
+#include "engram/cluster/cluster_store.h"
+#include "engram/cluster/control_plane.h"
+#include "engram/cluster/gossip_service.h"
 #include "engram/net/server.h"
 #include "engram/server/cluster_service.h"
 #include "engram/server/convert.h"
@@ -37,8 +44,6 @@ memory::EngineOptions EngineOptionsOf(const NodeConfig& config) {
   options.dir = config.data_dir;
   options.cluster_id = config.cluster;
   options.node_id = config.node_id;
-  for (const PeerConfig& peer : config.peers) options.members.push_back(peer.id);
-  std::sort(options.members.begin(), options.members.end());
   options.durability = config.durability;
   options.exact_vectors_max = static_cast<size_t>(config.exact_vectors_max);
   options.request_id_ttl = config.request_id_ttl;
@@ -48,6 +53,9 @@ memory::EngineOptions EngineOptionsOf(const NodeConfig& config) {
   options.wall_clock = WallNow;
   return options;
 }
+
+// For telling the others that the node goes; they would notice anyway.
+constexpr Duration kLeaveLimit = std::chrono::seconds(2);
 
 // A request ends at its deadline, with an error that says of which space and node; only if it does
 // not, the wire ends it.
@@ -104,6 +112,22 @@ void AddTestHooks(net::Server& server, NodeContext& context) {
   AddTestService(server, context);
 }
 
+cluster::ControlOptions ControlOptionsOf(const NodeConfig& config) {
+  cluster::ControlOptions options;
+  options.node = config.node_id;
+  options.cluster_name = config.cluster;
+  options.gossip_listen = config.gossip;
+  options.info = {config.gossip_advertise, config.advertise, config.zone, config.rack};
+  options.seeds.seeds = config.seeds;
+  options.seeds.own = {config.advertise};
+  options.seeds.refresh = config.dns_refresh;
+  options.seeds.dns.servers = config.dns_servers;
+  options.bootstrap = config.bootstrap;
+  options.swim = config.swim;
+  options.partition = config.partition;
+  return options;
+}
+
 std::string_view DescribeTls(const NodeConfig& config) {
   if (config.tls_cert.empty()) return "plain HTTP/2";
   return config.tls_client_ca.empty() ? "TLS" : "mutual TLS";
@@ -125,11 +149,25 @@ struct Node::Parts {
         admission(config, loops),
         local(context.self, *engine, context.held, context.table, workers, admission),
         peer_streams(context, local),
+        control_loops(1),
+        control_calls(control_loops, ChannelOptionsOf(config, tls), 1),
+        cluster_store(engine->database()),
+        control(ControlOptionsOf(config),
+                {control_loops.at(0), control_calls, pool, context.nodes, context.table,
+                 context.reachability, context.directory, cluster_store},
+                seed),
         scatter(context, *engine, workers, admission),
         router(context, local),
         metrics(context, admission, WallNow()),
         server(loops, ServerOptionsOf(config, tls)),
         http(MakeHttp(config)) {}
+
+  void StopLoops() {
+    pool.Close();
+    control_calls.Close();
+    control_loops.Stop();
+    loops.Stop();
+  }
 
   NodeConfig config;
   std::unique_ptr<memory::Engine> engine;
@@ -140,6 +178,11 @@ struct Node::Parts {
   Admission admission;
   LocalService local;
   PeerStreamService peer_streams;
+  // The control plane's own, so that no load of requests delays it.
+  net::EventLoopGroup control_loops;
+  net::ConnectionPool control_calls;
+  cluster::ClusterStore cluster_store;
+  cluster::ControlPlane control;
   ScatterService scatter;
   Router router;
   HealthService health;
@@ -151,9 +194,15 @@ struct Node::Parts {
 Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 const NodeConfig& Node::config() const { return parts_->config; }
+const cluster::Directory& Node::directory() const { return parts_->context.directory; }
 const net::EventLoopGroup& Node::loops() const { return parts_->loops; }
 
-absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
+absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config, Refused refused) {
+  for (const auto& [key, address] : {std::pair("advertise", config.advertise),
+                                     std::pair("gossip-advertise", config.gossip_advertise)}) {
+    absl::Status dialable = cluster::CheckAdvertisedAtStart({key, address}, config.seeds);
+    if (!dialable.ok()) return dialable;
+  }
   auto tls = LoadTls(config);
   if (!tls.ok()) return tls.status();
   auto engine = memory::Engine::Open(EngineOptionsOf(config));
@@ -162,6 +211,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
   auto parts = std::make_unique<Parts>(std::move(config), *tls, *std::move(engine), seed);
   Parts& p = *parts;
   p.local.PublishHeldSpaces();
+  p.local.OnHeld([&p](std::vector<placement::Assignment> held) { p.control.Announce(held); });
   AddMemoryService(p.server, p.context, p.router);
   AddPeerService(p.server, p.context, p.local);
   p.peer_streams.AddTo(p.server);
@@ -169,14 +219,20 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
   p.scatter.AddTo(p.server);
   AddReflectionService(p.server, kPublicServices);
   p.health.AddTo(p.server);
-  AddClusterServices(p.server, p.context, *p.engine, WallNow());
+  AddClusterServices(p.server, p.context, *p.engine, p.control, WallNow());
+  cluster::AddGossipService(p.server, p.control);
   if (p.config.test_hooks) AddTestHooks(p.server, p.context);
+  p.control.OnMember([&p] { p.health.StartServing(); });
+  if (refused != nullptr) p.control.OnRefused(std::move(refused));
   p.loops.Start();
+  p.control_loops.Start();
+  // Others dial a node back before they let it in, so it listens first.
   absl::Status started = p.server.Start();
   if (started.ok()) started = StartHttp(p.http.get(), p.metrics);
+  if (started.ok()) started = p.control.Start();
   if (!started.ok()) {
     p.server.Drain(Now());
-    p.loops.Stop();
+    p.StopLoops();
     return started;
   }
   spdlog::info(
@@ -189,13 +245,14 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config) {
 
 Node::~Node() {
   parts_->health.StopServing();
+  // First, so that the others send nothing more here.
+  parts_->control.Leave(Now() + std::min<Duration>(kLeaveLimit, parts_->config.drain));
   parts_->peer_streams.Leave();
   parts_->server.Drain(Now() + parts_->config.drain);
   parts_->http.reset();  // asks the pool
-  parts_->pool.Close();
   // Before the engine and the workers: tasks of the loops use both. What those still post is
   // dropped.
-  parts_->loops.Stop();
+  parts_->StopLoops();
   parts_->workers.Join();
 }
 
@@ -212,14 +269,20 @@ absl::Status ServeUntilSignal(NodeConfig config) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  auto node = Node::Start(std::move(config));
+  std::promise<absl::Status> refused;
+  auto node = Node::Start(std::move(config), [&refused](absl::Status status) {
+    refused.set_value(std::move(status));
+    kill(getpid(), SIGTERM);
+  });
   if (!node.ok()) return node.status();
   int received = 0;
   sigwait(&signals, &received);
   spdlog::info("received {}, draining", received == SIGTERM ? "SIGTERM" : "SIGINT");
   node->reset();
   spdlog::info("stopped");
-  return absl::OkStatus();
+  std::future<absl::Status> reason = refused.get_future();
+  const bool known = reason.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  return known ? reason.get() : absl::OkStatus();
 }
 
 }  // namespace engram::server

@@ -5,7 +5,9 @@
 
 #include <memory>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "engram/cluster/directory.h"
 #include "engram/net/event_loop.h"
 #include "engram/server/config.h"
 
@@ -13,13 +15,21 @@ namespace engram::server {
 
 class Node {
  public:
-  // Opens the data, binds the port, begins to serve. REQUIRES: FinishConfig(config) succeeded.
-  static absl::StatusOr<std::unique_ptr<Node>> Start(NodeConfig config);
+  // Told, on some thread and at most once, that the node cannot become a member of its cluster, and
+  // why.
+  using Refused = absl::AnyInvocable<void(absl::Status)>;
 
-  // Drains what is in flight (config.drain at most), then closes everything.
+  // Opens the data, binds the ports, begins to serve what it holds, and to look for its cluster.
+  // REQUIRES: FinishConfig(config) succeeded.
+  static absl::StatusOr<std::unique_ptr<Node>> Start(NodeConfig config, Refused refused = nullptr);
+
+  // Tells the others that it goes, drains what is in flight (config.drain at most), then closes
+  // everything.
   ~Node();
 
   const NodeConfig& config() const;
+  // Who is in the cluster, as the node knows it.
+  const cluster::Directory& directory() const;
   // For its counters.
   const net::EventLoopGroup& loops() const;
 

@@ -9,12 +9,6 @@
 namespace engram::server {
 namespace {
 
-std::vector<NodeId> IdsOf(const std::vector<PeerConfig>& peers) {
-  std::vector<NodeId> ids;
-  for (const PeerConfig& peer : peers) ids.push_back(peer.id);
-  return ids;
-}
-
 routing::NodeOptions HealthOptionsOf(const NodeConfig& config) {
   routing::NodeOptions options;
   options.breaker.failures_max = config.breaker_failures;
@@ -37,18 +31,14 @@ NodeContext::NodeContext(const NodeConfig& c, net::EventLoopGroup& l, net::Conne
       self(c.node_id),
       loops(l),
       pool(p),
-      ring(IdsOf(c.peers)),
       nodes(HealthOptionsOf(c)),
       self_index(nodes.Intern(c.node_id)),
+      directory(nodes, self_index, c.advertise),
       table(nodes),
       held(nodes),
       metrics(l.size()) {
-  for (const NodeId& id : ring.nodes()) members_.push_back(nodes.Intern(id));
-  addresses_.resize(nodes.size());
-  for (const PeerConfig& peer : c.peers) {
-    addresses_[static_cast<size_t>(nodes.Intern(peer.id))] = peer.address;
-  }
-  nodes.Of(self_index).distance = routing::Distance::kSelf;
+  // Until the control plane knows better, nobody is asked and nothing is made.
+  reachability.Store({true, 1, 1});
   for (size_t i = 0; i < l.size(); ++i) {
     states_.push_back(std::make_unique<LoopState>(l.at(i), i, seed + i, logged_breakers));
     states_.back()->look_ups = std::make_unique<LookUps>(*this, *states_.back());
@@ -65,24 +55,10 @@ LoopState& NodeContext::StateOf(const net::EventLoop& loop) {
   return **it;
 }
 
-bool NodeContext::IsMember(routing::NodeIndex node) const {
-  return static_cast<size_t>(node) < addresses_.size();
-}
-
-const std::string& NodeContext::AddressOf(routing::NodeIndex node) const {
-  return addresses_[static_cast<size_t>(node)];
-}
-
-const std::string* NodeContext::AddressOf(const NodeId& node) const {
-  auto index = nodes.Find(node.view());
-  return index.has_value() && IsMember(*index) ? &AddressOf(*index) : nullptr;
-}
-
 routing::Knowledge NodeContext::KnowledgeOf(std::string_view space) const {
   routing::Knowledge knowledge{table.Find(space), held.Find(space), routing::kNoNode};
   if (knowledge.known.has_value() || knowledge.held.has_value()) return knowledge;
-  const NodeId& first = ring.FirstHolder(space);
-  knowledge.proposed = members_[static_cast<size_t>(&first - ring.nodes().data())];
+  knowledge.proposed = directory.FirstHolder(space);
   return knowledge;
 }
 

@@ -4,14 +4,13 @@
 
 #include <memory>
 #include <random>
-#include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engram/base/error.h"
+#include "engram/cluster/directory.h"
 #include "engram/net/connection_pool.h"
 #include "engram/net/event_loop.h"
-#include "engram/placement/ring.h"
 #include "engram/routing/decision.h"
 #include "engram/routing/reachability.h"
 #include "engram/routing/routing_table.h"
@@ -50,14 +49,6 @@ struct NodeContext {
   // REQUIRES: `loop` is one of this node's.
   LoopState& StateOf(const net::EventLoop& loop);
 
-  // Every node of the cluster, this one too.
-  std::span<const routing::NodeIndex> members() const { return members_; }
-  bool IsMember(routing::NodeIndex node) const;
-  // Where to dial a node. REQUIRES: IsMember(node).
-  const std::string& AddressOf(routing::NodeIndex node) const;
-  // The same by name; nullptr if it is not one of the cluster's.
-  const std::string* AddressOf(const NodeId& node) const;
-
   routing::Knowledge KnowledgeOf(std::string_view space) const;
   routing::View view() const { return {nodes, self_index, reachability.Load()}; }
 
@@ -65,18 +56,16 @@ struct NodeContext {
   const NodeId self;
   net::EventLoopGroup& loops;
   net::ConnectionPool& pool;
-  const placement::Ring ring;
   mutable routing::NodeTable nodes;
   const routing::NodeIndex self_index;
-  routing::RoutingTable table;  // what is known of every space
-  routing::RoutingTable held;   // the spaces that this node itself holds: LocalService fills it
+  cluster::Directory directory;  // who is in the cluster: the control plane fills it
+  routing::RoutingTable table;   // what is known of every space
+  routing::RoutingTable held;    // the spaces that this node itself holds: LocalService fills it
   routing::ReachabilityCell reachability;
   RoutingMetrics metrics;
   LoggedBreakers logged_breakers;
 
  private:
-  std::vector<routing::NodeIndex> members_;  // in the order of ring.nodes()
-  std::vector<std::string> addresses_;       // by NodeIndex: the members come first
   std::vector<std::unique_ptr<LoopState>> states_;
 };
 

@@ -72,7 +72,7 @@ PeerCalls::Handle PeerCalls::PassAlone(const Send& send, const RoutedRequest& re
 }
 
 const std::shared_ptr<net::Channel>& PeerCalls::ChannelTo(routing::NodeIndex node) {
-  return context_.pool.Get(loop_.index, context_.nodes.IdOf(node), context_.AddressOf(node));
+  return context_.pool.Get(loop_.index, context_.nodes.IdOf(node), *context_.directory.AddressOf(node));
 }
 
 PeerCalls::Handle PeerCalls::CallAlone(net::Channel& channel, const Send& send,
@@ -97,7 +97,7 @@ PeerStream& PeerCalls::OpenStream(const std::shared_ptr<net::Channel>& channel) 
   });
   std::shared_ptr<PeerStream>& stream = streams_[channel.get()];
   if (stream != nullptr && !stream->over()) closing_.push_back(std::move(stream));
-  PeerStream::Options options{.cluster = context_.config.cluster};
+  PeerStream::Options options{.cluster = context_.directory.cluster_id()};
   options.idle_max = std::min(options.idle_max, context_.config.connection_idle / 2);
   stream = PeerStream::Open(*loop_.loop, channel, options);
   return *stream;
@@ -121,7 +121,7 @@ void PeerCalls::FillHead(const Send& send, const RoutedRequest& request) {
 net::CallOptions PeerCalls::OptionsFor(const Send& send, const RoutedRequest& request) {
   net::CallOptions options;
   options.deadline = send.deadline;
-  options.metadata.Add(kMdCluster, context_.config.cluster, net::Recurrence::kRepeated);
+  options.metadata.Add(kMdCluster, context_.directory.cluster_id(), net::Recurrence::kRepeated);
   options.metadata.Add(kMdSpace, request.space.view(), RecurrenceOf(request.space));
   options.metadata.Add(kMdHop, fmt::format_int(send.hop).str(), net::Recurrence::kRepeated);
   if (send.version != routing::RouteVersion{}) {

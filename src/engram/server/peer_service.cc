@@ -78,10 +78,11 @@ void HandleHolds(const NodeContext& context, ServerCall call, const std::string&
 
 absl::Status CheckCluster(const NodeContext& context, const ServerCall& call) {
   std::string_view cluster = call.metadata().Find(kMdCluster).value_or("");
-  if (cluster == context.config.cluster) return absl::OkStatus();
+  const std::string& ours = context.directory.cluster_id();
+  if (cluster == ours && !ours.empty()) return absl::OkStatus();
   return InvalidArgument(kMdCluster,
                          fmt::format("node {} is of cluster '{}', the request came from '{}'",
-                                     context.self.value(), context.config.cluster, cluster));
+                                     context.self.value(), ours, cluster));
 }
 
 void AddPeerService(net::Server& server, NodeContext& context, LocalService& local) {

@@ -65,10 +65,10 @@ void Router::RemoteCall::Do(CallPlan::Action action) {
 void Router::RemoteCall::Send(const CallPlan::Send& send) {
   if (send.node == context_.self_index) return ServeHere(send);
   const routing::NodeState& node = context_.nodes.Of(send.node);
-  if (!context_.IsMember(send.node)) {
+  if (context_.directory.AddressOf(send.node) == nullptr) {
     absl::Status unknown =
         MakeError(ErrorCode::kConnectionFailed,
-                  fmt::format("node {} is not in this node's list of peers", node.id.value()));
+                  fmt::format("this node has never heard of node {}", node.id.value()));
     return OnOutcome(send.attempt, {unknown, routing::Delivery::kNotSent, std::nullopt});
   }
   std::string body = Body();

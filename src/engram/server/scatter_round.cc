@@ -89,10 +89,9 @@ void ScatterRound::OnLookUp(Space space, const routing::LookUp& look_up) {
 
 void ScatterRound::Send(ScatterPlan::Send send) {
   const uint32_t number = send.number;
-  const NodeId to = context_.nodes.IdOf(send.node);
   std::string body = question_.request(send.spaces);
   under_way_[number] = {std::move(send.spaces), {}};
-  if (to != context_.self) return SendTo(to, number, std::move(body));
+  if (send.node != context_.self_index) return SendTo(send.node, number, std::move(body));
   service_.Serve(
       *loop_.loop, question_.step, deadline_, body,
       [self = shared_from_this(), number](ScatterService::Reply reply) {
@@ -103,17 +102,18 @@ void ScatterRound::Send(ScatterPlan::Send send) {
       });
 }
 
-void ScatterRound::SendTo(const NodeId& to, uint32_t number, std::string body) {
-  const std::string* address = context_.AddressOf(to);
+void ScatterRound::SendTo(routing::NodeIndex peer, uint32_t number, std::string body) {
+  const NodeId& to = context_.nodes.IdOf(peer);
+  const std::string* address = context_.directory.AddressOf(peer);
   if (address == nullptr) {
     absl::Status unknown =
         MakeError(ErrorCode::kConnectionFailed,
-                  fmt::format("node {} is not in this node's list of peers", to.value()));
+                  fmt::format("this node has never heard of node {}", to.value()));
     return loop_.loop->Post(
         [self = shared_from_this(), number, unknown] { self->OnReply(number, unknown); });
   }
   net::CallOptions options{deadline_, {}};
-  options.metadata.Add(kMdCluster, context_.config.cluster, net::Recurrence::kRepeated);
+  options.metadata.Add(kMdCluster, context_.directory.cluster_id(), net::Recurrence::kRepeated);
   net::Channel& channel = *context_.pool.Get(loop_.index, to, *address);
   under_way_[number].call =
       channel.Unary(PeerMethod(question_.step), std::move(options), std::move(body),

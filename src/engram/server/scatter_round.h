@@ -71,7 +71,7 @@ class ScatterRound : public std::enable_shared_from_this<ScatterRound>, private 
   void Send(routing::ScatterPlan::Send send);
   void LookUp(const std::vector<routing::ScatterPlan::AskAll>& in_doubt);
   void OnLookUp(Space space, const routing::LookUp& look_up);
-  void SendTo(const NodeId& to, uint32_t number, std::string body);
+  void SendTo(routing::NodeIndex peer, uint32_t number, std::string body);
   void OnReply(uint32_t number, absl::StatusOr<std::string> reply);
   void Finish();
   void CancelCalls();

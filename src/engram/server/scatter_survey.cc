@@ -46,7 +46,7 @@ void ScatterCall::AddPatterns(std::vector<Wanted>& spaces) {
   unreached_.clear();
   nodes_for_patterns_ = 0;
   const bool cut_off = context_.reachability.Load().partitioned;
-  for (NodeIndex node : context_.members()) {
+  for (NodeIndex node : context_.directory.members()) {
     const routing::NodeState& state = context_.nodes.Of(node);
     const routing::Liveness liveness = state.liveness.load();
     if (liveness == routing::Liveness::kLeft) continue;

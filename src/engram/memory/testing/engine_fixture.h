@@ -24,7 +24,6 @@ inline EngineOptions TestOptions(const std::filesystem::path& dir) {
   options.dir = dir;
   options.cluster_id = "cluster-1";
   options.node_id = NodeId("n0");
-  options.members = {NodeId("n0"), NodeId("n1")};
   options.durability = Durability::kProcess;
   options.wall_clock = [] { return WallMillis{kTestStart}; };
   return options;

@@ -1,0 +1,181 @@
+// The control plane of one node: finds the cluster, knows who is in it, spreads who holds what, and
+// notices when the node is cut off. Drives the pure machines of membership/ with a UDP socket,
+// timers and RPC, and publishes what requests read.
+//
+// All of it runs on one event loop of its own, the control loop, so that nothing here is locked and
+// no load of requests delays it.
+//
+// Thread-safety: Start() and Leave() by the thread that owns it, which is no loop's; what says "any
+// thread", from any; the rest on the control loop. The loop must run from before Start() until it
+// has been stopped, which is before this is destroyed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "engram/cluster/assignment_gossip.h"
+#include "engram/cluster/cluster_store.h"
+#include "engram/cluster/directory.h"
+#include "engram/cluster/gossip_calls.h"
+#include "engram/cluster/journal.h"
+#include "engram/cluster/seeds.h"
+#include "engram/membership/joiner.h"
+#include "engram/membership/partition_detector.h"
+#include "engram/membership/swim.h"
+#include "engram/net/connection_pool.h"
+#include "engram/net/event_loop.h"
+#include "engram/net/udp_socket.h"
+#include "engram/peer/v1/gossip.pb.h"
+#include "engram/routing/reachability.h"
+#include "engram/routing/routing_table.h"
+
+namespace engram::cluster {
+
+struct ControlOptions {
+  NodeId node;
+  std::string cluster_name;
+  std::string gossip_listen;    // host:port, UDP
+  membership::MemberInfo info;  // what others are told of this node
+  SeedsOptions seeds;
+  bool bootstrap = false;
+  membership::SwimOptions swim;
+  membership::PartitionOptions partition;
+};
+
+// What it works on; all of it outlives it.
+struct ControlPorts {
+  net::EventLoop& loop;
+  net::ConnectionPool& calls;     // of the control loop alone
+  net::ConnectionPool& requests;  // those of other loops: connections to the dead are closed
+  routing::NodeTable& nodes;
+  routing::RoutingTable& table;
+  routing::ReachabilityCell& reachability;
+  Directory& directory;
+  ClusterStore& store;
+};
+
+struct ControlCounters {
+  membership::SwimCounters swim;
+  AssignmentGossip::Counters assignments;
+};
+
+class ControlPlane {
+ public:
+  ControlPlane(ControlOptions options, const ControlPorts& ports, uint64_t seed);
+  ~ControlPlane();
+
+  // Called on the control loop, each at most once; to be set before Start(). The node is a member
+  // now; it was refused, and the status says by whom and why.
+  void OnMember(absl::AnyInvocable<void()> callback) { on_member_ = std::move(callback); }
+  void OnRefused(absl::AnyInvocable<void(absl::Status)> callback) {
+    on_refused_ = std::move(callback);
+  }
+
+  // Binds the socket, reads what is stored, begins to look for the cluster. A node that founds one,
+  // or was alone in it, is a member when this returns.
+  [[nodiscard]] absl::Status Start();
+
+  // Tells the others that the node goes; returns when they know, or at `deadline`.
+  void Leave(TimePoint deadline);
+
+  // An operator's word that a dead member will not come back. Any thread; `done` on the control
+  // loop.
+  void Remove(const NodeId& node, absl::AnyInvocable<void(absl::Status)> done);
+
+  // The other nodes' questions (gossip_service.h); `done` may be called at once.
+  template <class Reply>
+  using Done = absl::AnyInvocable<void(absl::StatusOr<Reply>)>;
+  void Serve(const peer::v1::JoinRequest& request, Done<peer::v1::JoinResponse> done);
+  void Serve(const peer::v1::ProbeRequest& request, Done<peer::v1::ProbeResponse> done);
+  void Serve(const peer::v1::ExchangeRequest& request, Done<peer::v1::ExchangeResponse> done);
+  void Serve(const peer::v1::CompareRecordsRequest& request,
+             Done<peer::v1::CompareRecordsResponse> done);
+  void Serve(const peer::v1::SettleRecordsRequest& request,
+             Done<peer::v1::SettleRecordsResponse> done);
+
+  // This node has made or changed an assignment, and the table has it: the others are told, and it
+  // is kept. Any thread.
+  void Announce(std::vector<placement::Assignment> changed);
+
+  net::EventLoop& loop() { return ports_.loop; }
+  const Directory& directory() const { return ports_.directory; }
+  // As of a moment ago. Any thread.
+  ControlCounters counters() const;
+
+ private:
+  using Swim = membership::Swim;
+  using Joiner = membership::Joiner;
+
+  [[nodiscard]] absl::Status Begin();
+  void OnSeedsChanged();
+  void Found();
+  // This node is a member of the cluster from now on; `state` is what is known of the others.
+  void BeginMembership(std::string_view cluster_id, std::string_view state);
+  void InContact();
+
+  void OnDatagram(std::string_view bytes, const std::string& from);
+  void OnTimer();
+  // Carries out what the machines ask for, and publishes what has changed.
+  void Settle();
+  void SettleJoiner();
+  void Arm();
+
+  void Do(const Swim::Send& send);
+  void Do(const Swim::StartFallback& fallback);
+  void Do(const Swim::StartExchange& exchange);
+  void Do(const Swim::Changed& changed);
+  void Do(const Swim::NewIncarnation& next);
+  void Do(const Joiner::Ask& ask);
+  void Do(const Joiner::Joined& joined);
+  void Do(const Joiner::Found& found);
+  void Do(const Joiner::Refused& refused);
+
+  void Ask(const std::string& address, GossipCalls::Done<peer::v1::JoinResponse> done);
+  void AskStrangers();
+  void OnStranger(const std::string& address,
+                  const absl::StatusOr<peer::v1::JoinResponse>& reply);
+  void Exchange(const GossipCalls::To& to);
+  void DialBack(const peer::v1::JoinRequest& request, Done<peer::v1::JoinResponse> done);
+  [[nodiscard]] absl::Status CheckJoin(const peer::v1::JoinRequest& request) const;
+  peer::v1::JoinResponse JoinAnswer() const;
+  std::vector<std::string> AddressesToAsk() const;
+
+  void SpreadNews();
+  void Follow(TimePoint now);
+  void Publish(TimePoint now);
+  membership::Reach ReachAt(TimePoint now) const;
+
+  const ControlOptions options_;
+  const ControlPorts ports_;
+  std::mt19937_64 random_;
+  absl::AnyInvocable<void()> on_member_;
+  absl::AnyInvocable<void(absl::Status)> on_refused_;
+
+  GossipCalls calls_;
+  std::unique_ptr<net::UdpSocket> socket_;
+  std::unique_ptr<Seeds> seeds_;
+  StoredCluster stored_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<AssignmentGossip> gossip_;
+  std::optional<Joiner> joiner_;
+  std::optional<Swim> swim_;  // there once the node belongs to a cluster
+  membership::PartitionDetector detector_;
+  net::EventLoop::Timer timer_;
+  TimePoint armed_ = kNever;
+  bool in_contact_ = false;      // another member has answered in this life, or there is none
+  bool members_changed_ = true;  // since they were published
+  membership::Reach published_reach_{0, 0};
+  TimePoint save_members_at_ = kNever;
+  absl::AnyInvocable<void()> on_left_;
+
+  mutable Mutex mutex_;
+  ControlCounters counters_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace engram::cluster

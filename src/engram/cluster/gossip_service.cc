@@ -1,0 +1,59 @@
+#include "engram/cluster/gossip_service.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "engram/base/error.h"
+#include "engram/cluster/gossip_methods.h"
+
+namespace engram::cluster {
+namespace {
+
+enum class Sender : uint8_t { kAnybody, kMember };
+
+absl::Status CheckSender(const ControlPlane& control, const net::ServerCall& call) {
+  const std::string_view cluster = call.metadata().Find(kMdCluster).value_or("");
+  const std::string& ours = control.directory().cluster_id();
+  if (cluster == ours && !ours.empty()) return absl::OkStatus();
+  return InvalidArgument(
+      kMdCluster, fmt::format("this node is of cluster '{}', the request came from '{}'", ours,
+                              cluster));
+}
+
+template <class Request, class Reply>
+void Add(net::Server& server, ControlPlane& control, std::string_view method, Sender sender) {
+  server.AddUnary(method, [&control, sender](net::ServerCall call, const std::string& body) {
+    absl::Status status =
+        sender == Sender::kMember ? CheckSender(control, call) : absl::OkStatus();
+    if (!status.ok()) return call.Reply(status);
+    Request request;
+    if (!request.ParseFromString(body)) {
+      return call.Reply(InvalidArgument("message", "the bytes are not a valid message"));
+    }
+    control.loop().Post([&control, request = std::move(request),
+                         call = std::move(call)]() mutable {
+      control.Serve(request, [call = std::move(call)](absl::StatusOr<Reply> reply) mutable {
+        if (!reply.ok()) return call.Reply(reply.status());
+        call.Reply(reply->SerializeAsString());
+      });
+    });
+  });
+}
+
+}  // namespace
+
+void AddGossipService(net::Server& server, ControlPlane& control) {
+  namespace proto = peer::v1;
+  Add<proto::JoinRequest, proto::JoinResponse>(server, control, kJoinMethod, Sender::kAnybody);
+  Add<proto::ProbeRequest, proto::ProbeResponse>(server, control, kProbeMethod, Sender::kAnybody);
+  Add<proto::ExchangeRequest, proto::ExchangeResponse>(server, control, kExchangeMethod,
+                                                       Sender::kMember);
+  Add<proto::CompareRecordsRequest, proto::CompareRecordsResponse>(server, control, kCompareMethod,
+                                                                   Sender::kMember);
+  Add<proto::SettleRecordsRequest, proto::SettleRecordsResponse>(server, control, kSettleMethod,
+                                                                 Sender::kMember);
+}
+
+}  // namespace engram::cluster
