@@ -198,8 +198,10 @@ TEST_F(AnyNode, StatusSaysWhoIsMissing) {
   EXPECT_FALSE(status->message.whole());
   ASSERT_EQ(status->message.missing_size(), 1);
   EXPECT_EQ(status->message.missing(0).id(), cluster_.Name(2));
-  EXPECT_EQ(status->message.nodes(2).state(), v1::NODE_STATE_DEAD);
   EXPECT_EQ(status->message.nodes(1).state(), v1::NODE_STATE_ALIVE);
+  EXPECT_TRUE(Eventually([&] {
+    return client->GetStatus({})->message.nodes(2).state() == v1::NODE_STATE_DEAD;
+  })) << "membership notices it, too";
 }
 
 }  // namespace

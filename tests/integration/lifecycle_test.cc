@@ -235,13 +235,20 @@ TEST_F(LocalCluster, DoesNotTakeAnotherClustersNodesForItsOwn) {
   EXPECT_THAT(result.err, HasSubstr("in use"));
 }
 
-TEST_F(LocalCluster, RefusesAnotherNumberOfNodes) {
+TEST_F(LocalCluster, GrowsButDoesNotShrink) {
   ASSERT_EQ(Up().exit_code, 0);
-  RunCommand({EngramBinary(), "down", "--dir", Dir()});
-  CommandResult result =
+  // While it runs: only the new one is started.
+  CommandResult more =
       RunCommand({EngramBinary(), "up", "--nodes", "4", "--dir", Dir(), "--detach"});
-  EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err, HasSubstr("holds a cluster of 3 nodes"));
+  EXPECT_EQ(more.exit_code, 0) << more.err;
+  CommandResult status = RunCommand(
+      {EngramBinary(), "status", "--node", "127.0.0.1:" + std::to_string(base_port_ + 30)});
+  EXPECT_THAT(status.out, HasSubstr("is whole: 4 of 4 nodes reached"));
+  RunCommand({EngramBinary(), "down", "--dir", Dir()});
+  CommandResult fewer =
+      RunCommand({EngramBinary(), "up", "--nodes", "3", "--dir", Dir(), "--detach"});
+  EXPECT_EQ(fewer.exit_code, 2);
+  EXPECT_THAT(fewer.err, HasSubstr("holds a cluster of 4 nodes"));
 }
 
 TEST_F(LocalCluster, InTheForegroundItEndsWithItsNodes) {

@@ -46,10 +46,10 @@ std::vector<std::string> TestCluster::ServeCommand(int i) const {
   const bool one_address = PeerAddress(i) == Address(i);
   const std::string listen = one_address ? Address(i) : "0.0.0.0:" + std::to_string(Port(i));
   std::vector<std::string> command = {
-      EngramBinary(), "serve",        "--node-id",    Name(i),
-      "--cluster",    "test",         "--data-dir",   DataDir(i).string(),
-      "--listen",     listen,         "--advertise",  PeerAddress(i),
-      "--http",       HttpAddress(i), "--durability", options_.durability,
+      EngramBinary(), "serve",         "--node-id",    Name(i),
+      "--cluster",    "test",          "--data-dir",   DataDir(i).string(),
+      "--listen",     listen,          "--advertise",  PeerAddress(i),
+      "--http",       HttpAddress(i),  "--durability", options_.durability,
       "--gossip",     GossipAddress(i)};
   if (i != kFounder) command.insert(command.end(), {"--seeds", PeerAddress(kFounder)});
   command.insert(command.end(), options_.flags.begin(), options_.flags.end());

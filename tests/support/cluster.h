@@ -23,8 +23,8 @@ std::string EngramBinary();
 // The flags of `engram` commands that say the same.
 std::vector<std::string> TlsFlags(const client::ClientTls& tls);
 
-// More of `engram serve`: nodes find each other, but after that nobody is held dead and no tables are
-// compared. For tests of what requests find out by themselves.
+// More of `engram serve`: nodes find each other, but after that nobody is held dead and no tables
+// are compared. For tests of what requests find out by themselves.
 inline const std::vector<std::string> kQuietMembership = {"--probe-period", "1h",
                                                           "--exchange-period", "1h"};
 

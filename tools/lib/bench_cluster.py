@@ -40,19 +40,21 @@ def stubs(directory):
     subprocess.run(["protoc", f"--python_out={directory}", "-Iproto", *protos, "engram/peer/v1/test.proto"], check=True)
     sys.path.insert(0, directory)
     from engram.peer.v1 import test_pb2
-    from engram.v1 import common_pb2, memory_pb2, spaces_pb2
-    return common_pb2, memory_pb2, spaces_pb2, test_pb2
+    from engram.v1 import cluster_pb2, common_pb2, memory_pb2, spaces_pb2
+    return cluster_pb2, common_pb2, memory_pb2, spaces_pb2, test_pb2
 
 
 class Node:
-    def __init__(self, index, port, http):
-        self.name, self.port, self.http, self.process = f"node-{index:02}", port, http, None
+    cluster_id = ""  # of all; known when the first one runs
+
+    def __init__(self, index, port, http, gossip):
+        self.name, self.port, self.http, self.gossip, self.process = f"node-{index:02}", port, http, gossip, None
         self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
 
     def call(self, method, request, reply):
         call = self.channel.unary_unary(method, request_serializer=lambda m: m.SerializeToString(),
                                         response_deserializer=reply.FromString)
-        metadata = (("engram-cluster", CLUSTER),) if "TestService" in method else ()
+        metadata = (("engram-cluster", Node.cluster_id),) if "TestService" in method else ()
         answer, done = call.with_call(request, timeout=TIMEOUT_S, metadata=metadata)
         return answer, dict(done.trailing_metadata()).get("engram-served-by")
 
@@ -72,15 +74,17 @@ class Node:
 
 class Cluster:
     def __init__(self, options, processes, directory):
-        self.common, self.memory, self.spaces_pb2, self.test = stubs(directory)
-        self.nodes = [Node(i, free_port(), free_port()) for i in range(options.nodes)]
-        peers = [word for n in self.nodes for word in ("--peers", f"{n.name}=127.0.0.1:{n.port}")]
+        self.cluster_pb2, self.common, self.memory, self.spaces_pb2, self.test = stubs(directory)
+        self.nodes = [Node(i, free_port(), free_port(), free_port()) for i in range(options.nodes)]
         for n in self.nodes:
+            seeds = [] if n is self.nodes[0] else ["--seeds", f"127.0.0.1:{self.nodes[0].port}"]
             n.process = processes.start(
                 ["build/engram", "serve", "--node-id", n.name, "--cluster", CLUSTER, "--data-dir",
                  f"{directory}/{n.name}", "--listen", f"127.0.0.1:{n.port}", "--http", f"127.0.0.1:{n.http}",
-                 "--durability", "process", "--loops", "1", "--workers", "1", "--test-hooks", "on", *peers],
+                 "--durability", "process", "--loops", "1", "--workers", "1", "--test-hooks", "on",
+                 "--gossip", f"127.0.0.1:{n.gossip}", *seeds],
                 f"{directory}/{n.name}.log", ready_port=n.port)
+        self.await_whole()
         self.spaces = [f"bench-{i:04}" for i in range(options.spaces)]
         for i, space in enumerate(self.spaces):
             self.store(self.nodes[i % len(self.nodes)], space)
@@ -90,6 +94,19 @@ class Cluster:
         listed, _ = self.nodes[0].call("/engram.v1.SpacesService/ListSpaces", self.spaces_pb2.ListSpacesRequest(),
                                        self.spaces_pb2.ListSpacesResponse)
         self.true = {s.name: s.assignment for s in listed.spaces}
+
+    def await_whole(self):
+        deadline = time.monotonic() + TIMEOUT_S
+        for node in self.nodes:
+            while True:
+                status, _ = node.call("/engram.v1.ClusterService/GetStatus", self.cluster_pb2.GetStatusRequest(),
+                                      self.cluster_pb2.GetStatusResponse)
+                if status.reachable == len(self.nodes):
+                    break
+                if time.monotonic() > deadline:
+                    raise BenchError(f"{node.name} has not found the others")
+                time.sleep(0.05)
+        Node.cluster_id = status.cluster_id
 
     def named(self, name):
         return next(n for n in self.nodes if n.name == name)

@@ -146,7 +146,8 @@ def start_node(folder):
     port = free_port()
     with open(folder / "node.log", "wb") as log:
         process = subprocess.Popen(["build/engram", "serve", "--node-id", "soak", "--data-dir", str(folder / "node"),
-                                    "--listen", f"127.0.0.1:{port}", "--http", "off", "--log-level", "warn"],
+                                    "--listen", f"127.0.0.1:{port}", "--gossip", f"127.0.0.1:{free_port()}", "--http", "off",
+                                    "--log-level", "warn"],
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     node = Server("node", process, port, [
         H2load("/engram.v1.MemoryService/Store", fields(SPACE, WRITTEN, TEXT), 5 + len(WRITTEN), 4, 8),

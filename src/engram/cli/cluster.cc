@@ -135,7 +135,6 @@ std::string Wholeness(const v1::GetStatusResponse& reply) {
   return reply.whole() ? "whole" : "NOT WHOLE";
 }
 
-
 void Nodes(Context& context) {
   auto client = Connect(context);
   if (client == nullptr) return;

@@ -157,9 +157,10 @@ absl::StatusOr<ClusterSpec> PrepareCluster(const ClusterRequest& request) {
     spec = *before;
     if (request.nodes.value_or(spec.nodes) < spec.nodes) {
       return InvalidArgument(
-          "nodes", fmt::format("{} holds a cluster of {} nodes; nodes can be added, but taking some "
-                               "away is not possible yet, use another directory",
-                               request.dir.string(), spec.nodes));
+          "nodes",
+          fmt::format("{} holds a cluster of {} nodes; nodes can be added, but taking some "
+                      "away is not possible yet, use another directory",
+                      request.dir.string(), spec.nodes));
     }
     spec.nodes = request.nodes.value_or(spec.nodes);
   } else {

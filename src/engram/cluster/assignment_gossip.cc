@@ -56,13 +56,12 @@ void AssignmentGossip::End(Done& done, const absl::Status& status) {
 void AssignmentGossip::Compare(const GossipCalls::To& to, int rounds, Done done) {
   peer::v1::CompareRecordsRequest request;
   request.set_digest(gossip_.Digest());
-  calls_.CompareRecords(
-      to, request, Deadline(),
-      [this, to, rounds,
-       done = std::move(done)](absl::StatusOr<peer::v1::CompareRecordsResponse> reply) mutable {
-        if (!reply.ok()) return End(done, reply.status());
-        Settle(to, rounds, reply->versions(), std::move(done));
-      });
+  calls_.CompareRecords(to, request, Deadline(),
+                        [this, to, rounds, done = std::move(done)](
+                            absl::StatusOr<peer::v1::CompareRecordsResponse> reply) mutable {
+                          if (!reply.ok()) return End(done, reply.status());
+                          Settle(to, rounds, reply->versions(), std::move(done));
+                        });
 }
 
 void AssignmentGossip::Settle(const GossipCalls::To& to, int rounds, const std::string& versions,
@@ -73,16 +72,15 @@ void AssignmentGossip::Settle(const GossipCalls::To& to, int rounds, const std::
   peer::v1::SettleRecordsRequest request;
   request.set_settlement(std::move(settlement->message));
   const bool more = settlement->more && rounds > 1;
-  calls_.SettleRecords(
-      to, request, Deadline(),
-      [this, to, rounds, more,
-       done = std::move(done)](absl::StatusOr<peer::v1::SettleRecordsResponse> reply) mutable {
-        if (!reply.ok()) return End(done, reply.status());
-        const absl::Status taken = gossip_.Take(reply->records());
-        Learnt();
-        if (!taken.ok() || !more) return End(done, taken);
-        Compare(to, rounds - 1, std::move(done));
-      });
+  calls_.SettleRecords(to, request, Deadline(),
+                       [this, to, rounds, more, done = std::move(done)](
+                           absl::StatusOr<peer::v1::SettleRecordsResponse> reply) mutable {
+                         if (!reply.ok()) return End(done, reply.status());
+                         const absl::Status taken = gossip_.Take(reply->records());
+                         Learnt();
+                         if (!taken.ok() || !more) return End(done, taken);
+                         Compare(to, rounds - 1, std::move(done));
+                       });
 }
 
 absl::StatusOr<peer::v1::CompareRecordsResponse> AssignmentGossip::Serve(

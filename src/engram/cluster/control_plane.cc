@@ -17,7 +17,7 @@ namespace {
 using membership::Change;
 using membership::PartitionState;
 
-constexpr Duration kAskLimit = std::chrono::seconds(3);       // a seed
+constexpr Duration kAskLimit = std::chrono::seconds(3);  // a seed
 constexpr Duration kExchangeLimit = std::chrono::seconds(10);
 // What is known of the members changes in bursts; a second's worth is written at once.
 constexpr Duration kSaveDelay = std::chrono::seconds(1);
@@ -185,8 +185,7 @@ void ControlPlane::InContact() {
   if (on_member_) on_member_();
 }
 
-void ControlPlane::Ask(const std::string& address,
-                       GossipCalls::Done<peer::v1::JoinResponse> done) {
+void ControlPlane::Ask(const std::string& address, GossipCalls::Done<peer::v1::JoinResponse> done) {
   peer::v1::JoinRequest request;
   request.set_cluster_name(options_.cluster_name);
   request.set_cluster_id(stored_.cluster_id);
@@ -227,8 +226,7 @@ void ControlPlane::Do(const Joiner::Joined& joined) {
 void ControlPlane::Do(const Joiner::Found&) {
   std::mt19937_64 random(std::random_device{}());
   BeginMembership(Ulid::Make(WallNow(), random).ToString(), "");
-  spdlog::info("event=founded_cluster cluster={} id={}", options_.cluster_name,
-               stored_.cluster_id);
+  spdlog::info("event=founded_cluster cluster={} id={}", options_.cluster_name, stored_.cluster_id);
 }
 
 void ControlPlane::Do(const Joiner::Refused& refused) {

@@ -138,8 +138,7 @@ class ControlPlane {
 
   void Ask(const std::string& address, GossipCalls::Done<peer::v1::JoinResponse> done);
   void AskStrangers();
-  void OnStranger(const std::string& address,
-                  const absl::StatusOr<peer::v1::JoinResponse>& reply);
+  void OnStranger(const std::string& address, const absl::StatusOr<peer::v1::JoinResponse>& reply);
   void Exchange(const GossipCalls::To& to);
   void DialBack(const peer::v1::JoinRequest& request, Done<peer::v1::JoinResponse> done);
   [[nodiscard]] absl::Status CheckJoin(const peer::v1::JoinRequest& request) const;

@@ -17,11 +17,11 @@ constexpr Duration kDialBackLimit = std::chrono::seconds(2);
 absl::Status ControlPlane::CheckJoin(const peer::v1::JoinRequest& request) const {
   if (absl::Status status = CheckNodeId("node_id", request.node_id()); !status.ok()) return status;
   if (request.cluster_name() != options_.cluster_name) {
-    return InvalidArgument(
-        "cluster", fmt::format("node {} at {} is of the cluster named '{}', this node is "
-                               "configured for '{}'",
-                               options_.node.value(), options_.info.rpc_address,
-                               options_.cluster_name, request.cluster_name()));
+    return InvalidArgument("cluster",
+                           fmt::format("node {} at {} is of the cluster named '{}', this node is "
+                                       "configured for '{}'",
+                                       options_.node.value(), options_.info.rpc_address,
+                                       options_.cluster_name, request.cluster_name()));
   }
   if (!request.cluster_id().empty() && swim_.has_value() &&
       request.cluster_id() != stored_.cluster_id) {
@@ -49,8 +49,7 @@ absl::Status ControlPlane::CheckJoin(const peer::v1::JoinRequest& request) const
                   request.node_id(), known->info.rpc_address));
 }
 
-void ControlPlane::Serve(const peer::v1::JoinRequest& request,
-                         Done<peer::v1::JoinResponse> done) {
+void ControlPlane::Serve(const peer::v1::JoinRequest& request, Done<peer::v1::JoinResponse> done) {
   if (absl::Status status = CheckJoin(request); !status.ok()) return done(status);
   // Who cannot say which cluster it is in has no member to introduce either.
   if (!swim_.has_value()) return done(JoinAnswer());
@@ -67,9 +66,9 @@ void ControlPlane::DialBack(const peer::v1::JoinRequest& request,
        done = std::move(done)](absl::StatusOr<peer::v1::ProbeResponse> reply) mutable {
         calls_.Forget(stranger);
         if (reply.ok() && reply->node_id() == request.node_id()) return done(JoinAnswer());
-        const std::string reason =
-            reply.ok() ? fmt::format("node {} answers there", reply->node_id())
-                       : std::string(reply.status().message());
+        const std::string reason = reply.ok()
+                                       ? fmt::format("node {} answers there", reply->node_id())
+                                       : std::string(reply.status().message());
         done(MakeError(ErrorCode::kInvalidEndpoint,
                        fmt::format("node {} cannot dial this node at {}: {}; set `advertise` to an "
                                    "address that the others can dial",

@@ -18,22 +18,20 @@ absl::Status CheckSender(const ControlPlane& control, const net::ServerCall& cal
   const std::string& ours = control.directory().cluster_id();
   if (cluster == ours && !ours.empty()) return absl::OkStatus();
   return InvalidArgument(
-      kMdCluster, fmt::format("this node is of cluster '{}', the request came from '{}'", ours,
-                              cluster));
+      kMdCluster,
+      fmt::format("this node is of cluster '{}', the request came from '{}'", ours, cluster));
 }
 
 template <class Request, class Reply>
 void Add(net::Server& server, ControlPlane& control, std::string_view method, Sender sender) {
   server.AddUnary(method, [&control, sender](net::ServerCall call, const std::string& body) {
-    absl::Status status =
-        sender == Sender::kMember ? CheckSender(control, call) : absl::OkStatus();
+    absl::Status status = sender == Sender::kMember ? CheckSender(control, call) : absl::OkStatus();
     if (!status.ok()) return call.Reply(status);
     Request request;
     if (!request.ParseFromString(body)) {
       return call.Reply(InvalidArgument("message", "the bytes are not a valid message"));
     }
-    control.loop().Post([&control, request = std::move(request),
-                         call = std::move(call)]() mutable {
+    control.loop().Post([&control, request = std::move(request), call = std::move(call)]() mutable {
       control.Serve(request, [call = std::move(call)](absl::StatusOr<Reply> reply) mutable {
         if (!reply.ok()) return call.Reply(reply.status());
         call.Reply(reply->SerializeAsString());

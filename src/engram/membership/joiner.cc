@@ -65,8 +65,7 @@ void Joiner::OnError(const std::string& address, const absl::Status& status) {
 bool Joiner::MayFound(TimePoint now) const {
   if (!options_.bootstrap || !options_.cluster_id.empty()) return false;
   if (now - started_ < options_.bootstrap_after) return false;
-  return senior_heard_at_ == TimePoint::min() ||
-         now - senior_heard_at_ >= options_.bootstrap_after;
+  return senior_heard_at_ == TimePoint::min() || now - senior_heard_at_ >= options_.bootstrap_after;
 }
 
 void Joiner::Tick(TimePoint now) {

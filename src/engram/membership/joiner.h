@@ -1,9 +1,9 @@
 // How a node finds its cluster when it starts: whom to ask, and what to make of the answers.
 //
-//   is a member already    ask until one answers who is a member too: then it knows what has happened meanwhile
-//   is new, has seeds      the same; it belongs to whatever cluster answers
-//   is new, bootstraps     the same; but if nobody answers for a while, it founds a cluster
-//   is new, has no seeds   it founds a cluster at once
+//   is a member already    ask until one answers who is a member too: then it knows what has
+//   happened meanwhile is new, has seeds      the same; it belongs to whatever cluster answers is
+//   new, bootstraps     the same; but if nobody answers for a while, it founds a cluster is new,
+//   has no seeds   it founds a cluster at once
 //
 // A cluster is founded once: who is a member keeps its cluster's id and never founds another one,
 // and of several that would found at the same time the one with the smallest id does.
@@ -67,8 +67,8 @@ class Joiner {
   // before.
   void SetAddresses(std::vector<std::string> addresses, TimePoint now);
 
-  // What came of an Ask. Any error may pass but InvalidArgument, and InvalidEndpoint, which says that
-  // others cannot dial this node, if it repeats.
+  // What came of an Ask. Any error may pass but InvalidArgument, and InvalidEndpoint, which says
+  // that others cannot dial this node, if it repeats.
   void OnAnswer(const std::string& address, JoinAnswer answer, TimePoint now);
   void OnError(const std::string& address, const absl::Status& status);
 
@@ -93,8 +93,8 @@ class Joiner {
   TimePoint ask_at_;
   Duration ask_period_;
   TimePoint senior_heard_at_ = TimePoint::min();  // from one that would found before this node
-  TimePoint asked_at_{};               // last
-  std::set<TimePoint> undialable_at_;  // asked when somebody could not dial this node
+  TimePoint asked_at_{};                          // last
+  std::set<TimePoint> undialable_at_;             // asked when somebody could not dial this node
   bool done_ = false;
 };
 

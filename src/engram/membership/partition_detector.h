@@ -6,7 +6,8 @@
 //       ▲                                                      ▲                            │
 //       │                                                      └──── no majority ───────────┤
 //       └────────────────── a majority for as long as healing takes ────────────────────────┘
-//   STARTING ──── a majority ────▶ CONNECTED: who has just begun has missed nothing, but knows nothing
+//   STARTING ──── a majority ────▶ CONNECTED: who has just begun has missed nothing, but knows
+//   nothing
 //
 // In all states but CONNECTED the node routes to itself only. A majority is more than half of all
 // members, this node included: of two nodes, one alone has none.

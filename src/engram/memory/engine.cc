@@ -12,8 +12,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
   }
   auto database = storage::Database::Open({.dir = options.dir});
   if (!database.ok()) return database.status();
-  absl::Status ours = ClaimOrCheckIdentity(**database, options.dir,
-                                           {options.cluster_id, options.node_id});
+  absl::Status ours =
+      ClaimOrCheckIdentity(**database, options.dir, {options.cluster_id, options.node_id});
   if (!ours.ok()) return ours;
   auto engine = std::make_unique<EngineImpl>(std::move(options), *std::move(database));
   absl::Status loaded = engine->LoadSpaces();

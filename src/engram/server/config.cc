@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "engram/base/error.h"
-#include "engram/cluster/advertise.h"
 #include "engram/base/file.h"
+#include "engram/cluster/advertise.h"
 
 namespace engram::server {
 namespace {
@@ -133,11 +133,18 @@ std::string WithBrackets(const std::string& host) {
   return host.find(':') == std::string::npos ? host : '[' + host + ']';
 }
 
+constexpr int kGossipPort = 7946;
+
 // What others dial is what this node listens on, unless it is given.
 absl::Status FillAdvertised(NodeConfig& config) {
   if (config.advertise.empty()) config.advertise = config.listen;
   absl::StatusOr<HostPort> advertised = ParseHostPort("advertise", config.advertise);
   if (!advertised.ok()) return advertised.status();
+  absl::StatusOr<HostPort> listen = ParseHostPort("listen", config.listen);
+  if (!listen.ok()) return listen.status();
+  if (config.gossip.empty()) {
+    config.gossip = fmt::format("{}:{}", WithBrackets(listen->host), kGossipPort);
+  }
   if (!config.gossip_advertise.empty()) return absl::OkStatus();
   absl::StatusOr<HostPort> gossip = ParseHostPort("gossip", config.gossip);
   if (!gossip.ok()) return gossip.status();

@@ -28,8 +28,8 @@ struct NodeConfig {
   std::string listen = "127.0.0.1:50051";
   std::string advertise;                // empty: the same as listen
   std::string http = "127.0.0.1:7432";  // "off": no HTTP
-  std::string gossip = "127.0.0.1:7946";  // UDP
-  std::string gossip_advertise;           // empty: advertise's host, gossip's port
+  std::string gossip;                   // UDP; empty: the host of listen, port 7946
+  std::string gossip_advertise;         // empty: advertise's host, gossip's port
   std::vector<std::string> seeds;
   bool bootstrap = false;
   Duration dns_refresh = std::chrono::seconds(30);
@@ -110,8 +110,8 @@ const std::vector<ConfigKey>& ConfigKeys();
                                             const std::vector<std::string>& values,
                                             NodeConfig& config);
 
-// Checks what spans several keys and fills `advertise` and `gossip_advertise`; the last step before
-// the config is used.
+// Checks what spans several keys and fills `advertise`, `gossip` and `gossip_advertise`; the last
+// step before the config is used.
 [[nodiscard]] absl::Status FinishConfig(NodeConfig& config);
 
 // The known name that is most like `name`; "" if none is near.

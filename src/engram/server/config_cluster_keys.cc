@@ -36,7 +36,8 @@ std::string ShowNumber(const Config& c) {
 
 std::vector<ConfigKey> DiscoveryKeys() {
   return {
-      {"gossip", "host:port for gossip between nodes, UDP",
+      {"gossip",
+       "host:port for gossip between nodes, UDP; if not given, the host of listen and port 7946",
        [](Config& c, Text v) { return SetAddress("gossip", v, c.gossip); },
        ShowText<&Config::gossip>},
       {"gossip-advertise",
@@ -58,7 +59,8 @@ std::vector<ConfigKey> DiscoveryKeys() {
       {"dns-refresh", "the seeds' names are looked up anew so often",
        [](Config& c, Text v) { return SetDuration("dns-refresh", v, c.dns_refresh); },
        ShowTime<&Config::dns_refresh>},
-      {"dns-servers", "DNS servers, ip or ip:port, for the seeds' names; if not given, the system's",
+      {"dns-servers",
+       "DNS servers, ip or ip:port, for the seeds' names; if not given, the system's",
        [](Config& c, Text v) {
          c.dns_servers.push_back(v);
          return cluster::CheckDnsServer(v);
@@ -84,9 +86,7 @@ std::vector<ConfigKey> MembershipKeys() {
        ShowNumber<&SwimOptions::indirect_probes>},
       {"awareness-max",
        "a node that seems to be slow itself takes up to so many times longer to judge others",
-       [](Config& c, Text v) {
-         return SetInt("awareness-max", 0, 8, v, c.swim.awareness_max);
-       },
+       [](Config& c, Text v) { return SetInt("awareness-max", 0, 8, v, c.swim.awareness_max); },
        ShowNumber<&SwimOptions::awareness_max>},
       {"suspicion-multiplier",
        "a suspect has so many probe periods (times the logarithm of the cluster's size) to "

@@ -291,8 +291,7 @@ std::vector<ConfigKey> RoutingKeys() {
 const std::vector<ConfigKey>& ConfigKeys() {
   static const std::vector<ConfigKey>* keys = [] {
     auto* all = new std::vector<ConfigKey>(IdentityKeys());
-    for (auto group :
-         {ClusterKeys(), TlsKeys(), EngineKeys(), RoutingKeys(), ConnectionKeys()})
+    for (auto group : {ClusterKeys(), TlsKeys(), EngineKeys(), RoutingKeys(), ConnectionKeys()})
       all->insert(all->end(), group.begin(), group.end());
     return all;
   }();

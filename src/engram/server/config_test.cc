@@ -69,8 +69,19 @@ TEST(Config, TheAdvertisedAddressMustBeDialable) {
   NodeConfig config;
   config.listen = "0.0.0.0:7000";
   EXPECT_EQ(CodeOf(FinishConfig(config)), ErrorCode::kInvalidEndpoint);
+  config = {};
+  config.listen = "0.0.0.0:7000";
   config.advertise = "10.0.0.1:7000";
   EXPECT_TRUE(FinishConfig(config).ok());
+}
+
+TEST(Config, GossipListensWhereRpcDoes) {
+  NodeConfig config;
+  config.listen = "0.0.0.0:7000";
+  config.advertise = "10.0.0.1:7000";
+  ASSERT_TRUE(FinishConfig(config).ok());
+  EXPECT_EQ(config.gossip, "0.0.0.0:7946");
+  EXPECT_EQ(config.gossip_advertise, "10.0.0.1:7946");
 }
 
 TEST(Config, GossipIsAdvertisedAtTheHostThatOthersDial) {

@@ -46,8 +46,8 @@ void AskAllPeers(NodeContext& context, LoopState& loop, std::string_view method,
   for (const auto& [i, node] : to_ask) {
     net::CallOptions options{deadline, {}};
     options.metadata.Add(kMdCluster, context.directory.cluster_id(), net::Recurrence::kRepeated);
-    net::Channel& channel = *context.pool.Get(loop.index, context.nodes.IdOf(node),
-                                              *context.directory.AddressOf(node));
+    net::Channel& channel =
+        *context.pool.Get(loop.index, context.nodes.IdOf(node), *context.directory.AddressOf(node));
     channel.Unary(method, std::move(options), request,
                   [gathering, at = i, started](net::CallResult result) {
                     gathering->answers[at].result = std::move(result);

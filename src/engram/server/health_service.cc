@@ -68,8 +68,8 @@ void HealthService::Watch(ServerCall call) {
   });
 }
 
-// The first answer comes at once, the next when the node begins or ends to serve; an unknown one stays
-// unknown.
+// The first answer comes at once, the next when the node begins or ends to serve; an unknown one
+// stays unknown.
 void HealthService::BeginWatch(const SharedCall& call, const std::string& body) {
   HealthCheckRequest request;
   if (!request.ParseFromString(body)) return call->Finish(Malformed());

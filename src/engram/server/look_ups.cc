@@ -82,7 +82,8 @@ void LookUps::AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex no
   }
   net::CallOptions options{Now() + routing::LookUpLine::kLimit, {}};
   options.metadata.Add(kMdCluster, context_.directory.cluster_id(), net::Recurrence::kRepeated);
-  net::Channel& channel = *context_.pool.Get(loop_.index, state.id, *context_.directory.AddressOf(node));
+  net::Channel& channel =
+      *context_.pool.Get(loop_.index, state.id, *context_.directory.AddressOf(node));
   channel.Unary(kHoldsMethod, std::move(options), question,
                 [this, round, node, ticket = *ticket](const net::CallResult& result) {
                   Judge(node, ticket, result);

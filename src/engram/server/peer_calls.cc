@@ -72,7 +72,8 @@ PeerCalls::Handle PeerCalls::PassAlone(const Send& send, const RoutedRequest& re
 }
 
 const std::shared_ptr<net::Channel>& PeerCalls::ChannelTo(routing::NodeIndex node) {
-  return context_.pool.Get(loop_.index, context_.nodes.IdOf(node), *context_.directory.AddressOf(node));
+  return context_.pool.Get(loop_.index, context_.nodes.IdOf(node),
+                           *context_.directory.AddressOf(node));
 }
 
 PeerCalls::Handle PeerCalls::CallAlone(net::Channel& channel, const Send& send,

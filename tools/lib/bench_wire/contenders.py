@@ -7,6 +7,7 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import time
 
 from load import METHOD
 from process import BenchError, Process, free_port, run
@@ -84,10 +85,22 @@ class Comparison:
 
     def start_cluster(self):
         ports = [free_port(), free_port()]
-        peers = [argument for i, port in enumerate(ports) for argument in ("--peers", f"node-{i}=127.0.0.1:{port}")]
-        return [self.start("engram", "serve", "--node-id", f"node-{i}", "--data-dir", f"{self.setting.directory}/node-{i}",
-                           "--listen", f"127.0.0.1:{port}", "--http", "off", "--loops", self.setting.threads,
-                           "--durability", "process", "--log-level", "warn", *peers, ready_port=port) for i, port in enumerate(ports)]
+        seeds = [[], ["--seeds", f"127.0.0.1:{ports[0]}"]]
+        nodes = [self.start("engram", "serve", "--node-id", f"node-{i}", "--data-dir", f"{self.setting.directory}/node-{i}",
+                            "--listen", f"127.0.0.1:{port}", "--http", "off", "--loops", self.setting.threads,
+                            "--gossip", f"127.0.0.1:{free_port()}", "--durability", "process", "--log-level", "warn",
+                            *seeds[i], ready_port=port) for i, port in enumerate(ports)]
+        self.await_whole(nodes)
+        return nodes
+
+    def await_whole(self, nodes):
+        deadline = time.monotonic() + 30
+        for node in nodes:
+            command = (self.setting.programs["engram"], "status", "--json", "--node", node.address)
+            while json.loads(run(*command))["reachable"] < len(nodes):
+                if time.monotonic() > deadline:
+                    raise BenchError("the nodes have not found each other")
+                time.sleep(0.05)
 
     def engram(self, *arguments):
         return run(self.setting.programs["engram"], *arguments, "--node", self.nodes[0].address)
