@@ -8,11 +8,8 @@
 namespace engram::cluster {
 namespace {
 
-constexpr Duration kCallLimit = std::chrono::seconds(10);
 // What one comparison brings at most, a megabyte each; the rest is left to the next one.
 constexpr int kRoundsMax = 1'000;
-
-TimePoint Deadline() { return net::EventLoop::Now() + kCallLimit; }
 
 }  // namespace
 
@@ -43,43 +40,46 @@ void AssignmentGossip::Announce(const placement::Assignment& assignment) {
   if (gossip_.Announce(assignment.space.view())) has_news_();
 }
 
-void AssignmentGossip::CompareWith(const GossipCalls::To& to, Done done) {
+void AssignmentGossip::CompareWith(const GossipCalls::To& to, Duration limit, Done done) {
   ++comparisons_;
-  Compare(to, kRoundsMax, std::move(done));
+  Compare({to, limit, kRoundsMax, std::move(done)});
 }
 
-void AssignmentGossip::End(Done& done, const absl::Status& status) {
+void AssignmentGossip::End(Comparison& comparison, const absl::Status& status) {
   if (!status.ok()) ++comparisons_failed_;
-  done(status);
+  comparison.done(status);
 }
 
-void AssignmentGossip::Compare(const GossipCalls::To& to, int rounds, Done done) {
+void AssignmentGossip::Compare(Comparison comparison) {
   peer::v1::CompareRecordsRequest request;
   request.set_digest(gossip_.Digest());
-  calls_.CompareRecords(to, request, Deadline(),
-                        [this, to, rounds, done = std::move(done)](
+  const GossipCalls::To to = comparison.with;
+  const TimePoint deadline = net::EventLoop::Now() + comparison.limit;
+  calls_.CompareRecords(to, request, deadline,
+                        [this, comparison = std::move(comparison)](
                             absl::StatusOr<peer::v1::CompareRecordsResponse> reply) mutable {
-                          if (!reply.ok()) return End(done, reply.status());
-                          Settle(to, rounds, reply->versions(), std::move(done));
+                          if (!reply.ok()) return End(comparison, reply.status());
+                          Settle(std::move(comparison), reply->versions());
                         });
 }
 
-void AssignmentGossip::Settle(const GossipCalls::To& to, int rounds, const std::string& versions,
-                              Done done) {
+void AssignmentGossip::Settle(Comparison comparison, const std::string& versions) {
   auto settlement = gossip_.Settle(versions);
-  if (!settlement.ok()) return End(done, settlement.status());
-  if (settlement->equal) return End(done, absl::OkStatus());
+  if (!settlement.ok()) return End(comparison, settlement.status());
+  if (settlement->equal) return End(comparison, absl::OkStatus());
   peer::v1::SettleRecordsRequest request;
   request.set_settlement(std::move(settlement->message));
-  const bool more = settlement->more && rounds > 1;
-  calls_.SettleRecords(to, request, Deadline(),
-                       [this, to, rounds, more, done = std::move(done)](
+  const bool more = settlement->more && --comparison.rounds > 0;
+  const GossipCalls::To to = comparison.with;
+  const TimePoint deadline = net::EventLoop::Now() + comparison.limit;
+  calls_.SettleRecords(to, request, deadline,
+                       [this, more, comparison = std::move(comparison)](
                            absl::StatusOr<peer::v1::SettleRecordsResponse> reply) mutable {
-                         if (!reply.ok()) return End(done, reply.status());
+                         if (!reply.ok()) return End(comparison, reply.status());
                          const absl::Status taken = gossip_.Take(reply->records());
                          Learnt();
-                         if (!taken.ok() || !more) return End(done, taken);
-                         Compare(to, rounds - 1, std::move(done));
+                         if (!taken.ok() || !more) return End(comparison, taken);
+                         Compare(std::move(comparison));
                        });
 }
 
@@ -102,8 +102,8 @@ absl::StatusOr<peer::v1::SettleRecordsResponse> AssignmentGossip::Serve(
   return reply;
 }
 
-AssignmentGossip::Counters AssignmentGossip::counters() const {
-  return {gossip_.counters(), records_.refused(), comparisons_, comparisons_failed_};
+ControlCounters AssignmentGossip::counters() const {
+  return {{}, gossip_.counters(), records_.refused(), comparisons_, comparisons_failed_};
 }
 
 }  // namespace engram::cluster

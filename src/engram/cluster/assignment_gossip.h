@@ -13,6 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "engram/cluster/assignment_records.h"
+#include "engram/cluster/cluster_view.h"
 #include "engram/cluster/gossip_calls.h"
 #include "engram/cluster/journal.h"
 #include "engram/membership/record_gossip.h"
@@ -34,29 +35,30 @@ class AssignmentGossip {
   // This node has made or changed it; it is in the table already.
   void Announce(const placement::Assignment& assignment);
 
-  // Compares all that both know, and makes it equal; several rounds if it is much. `done` is called
-  // when it is over, however that was; never at once.
+  // Compares all that both know, and makes it equal; several rounds if it is much, each call of
+  // which may take `limit`. `done` is called when it is over, however that was; never at once.
   using Done = absl::AnyInvocable<void(absl::Status)>;
-  void CompareWith(const GossipCalls::To& to, Done done);
+  void CompareWith(const GossipCalls::To& to, Duration limit, Done done);
 
   absl::StatusOr<peer::v1::CompareRecordsResponse> Serve(
       const peer::v1::CompareRecordsRequest& request);
   absl::StatusOr<peer::v1::SettleRecordsResponse> Serve(
       const peer::v1::SettleRecordsRequest& request);
 
-  struct Counters {
-    membership::RecordGossip::Counters records;
-    uint64_t refused = 0;  // damaged or hostile ones
-    uint64_t comparisons = 0;
-    uint64_t comparisons_failed = 0;
-  };
-  Counters counters() const;
+  // All but those of the machine.
+  ControlCounters counters() const;
 
  private:
-  void Compare(const GossipCalls::To& to, int rounds, Done done);
-  void Settle(const GossipCalls::To& to, int rounds, const std::string& versions, Done done);
+  struct Comparison {
+    GossipCalls::To with;
+    Duration limit;
+    int rounds;
+    Done done;
+  };
+  void Compare(Comparison comparison);
+  void Settle(Comparison comparison, const std::string& versions);
   void Learnt();
-  void End(Done& done, const absl::Status& status);
+  void End(Comparison& comparison, const absl::Status& status);
 
   GossipCalls& calls_;
   Journal& journal_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engram/membership/partition_detector.h"
+#include "engram/membership/record_gossip.h"
 #include "engram/membership/swim.h"
 
 namespace engram::cluster {
@@ -17,6 +18,15 @@ struct ClusterView {
   membership::Reach reach;
   membership::PartitionState state = membership::PartitionState::kStarting;
   int awareness = 0;
+};
+
+// Since the node's start.
+struct ControlCounters {
+  membership::SwimCounters swim;
+  membership::RecordGossip::Counters records;
+  uint64_t records_refused = 0;  // damaged or hostile ones
+  uint64_t comparisons = 0;
+  uint64_t comparisons_failed = 0;
 };
 
 // "connected", "partitioned", "healing", "starting".

@@ -19,6 +19,7 @@ using membership::PartitionState;
 
 constexpr Duration kAskLimit = std::chrono::seconds(3);  // a seed
 constexpr Duration kExchangeLimit = std::chrono::seconds(10);
+constexpr Duration kLeaveCompareLimit = std::chrono::milliseconds(500);
 // What is known of the members changes in bursts; a second's worth is written at once.
 constexpr Duration kSaveDelay = std::chrono::seconds(1);
 
@@ -70,11 +71,6 @@ ControlPlane::ControlPlane(ControlOptions options, const ControlPorts& ports, ui
       timer_(ports.loop) {}
 
 ControlPlane::~ControlPlane() = default;
-
-ControlCounters ControlPlane::counters() const {
-  WriterLock lock(&mutex_);
-  return counters_;
-}
 
 absl::Status ControlPlane::Start() {
   auto stored = ports_.store.Load();
@@ -336,7 +332,8 @@ void ControlPlane::Exchange(const GossipCalls::To& to) {
                     swim_->MergeFullState(reply->state(), Now()).IgnoreError();
                     Settle();
                   });
-  gossip_->CompareWith(to, [](const absl::Status&) {});  // counted; the next one makes up for it
+  gossip_->CompareWith(to, kExchangeLimit,
+                       [](const absl::Status&) {});  // counted; the next one makes up for it
 }
 
 void ControlPlane::SpreadNews() {
@@ -366,8 +363,9 @@ void ControlPlane::Follow(TimePoint now) {
                 reach.reachable, reach.total);
   }
   if (changed || members_changed_ || !(reach == published_reach_)) Publish(now);
-  WriterLock lock(&mutex_);
-  counters_ = {swim_->counters(), gossip_->counters()};
+  ControlCounters counters = gossip_->counters();
+  counters.swim = swim_->counters();
+  ports_.directory.PublishCounters(counters);
 }
 
 void ControlPlane::Publish(TimePoint now) {
@@ -395,8 +393,7 @@ void ControlPlane::Leave(TimePoint deadline) {
   ports_.loop.Post([this, &left] {
     if (!swim_.has_value()) return left.set_value();
     on_left_ = [&left] { left.set_value(); };
-    swim_->Leave(Now());
-    Settle();
+    TellBeforeLeaving();
   });
   if (done.wait_until(deadline) == std::future_status::ready) return;
   std::promise<void> given_up;
@@ -405,6 +402,20 @@ void ControlPlane::Leave(TimePoint deadline) {
     given_up.set_value();
   });
   given_up.get_future().wait();
+}
+
+// What only this node knows of who holds what would be missed as long as it is away.
+void ControlPlane::TellBeforeLeaving() {
+  const auto leave = [this](const absl::Status&) {
+    swim_->Leave(Now());
+    Settle();
+  };
+  for (const membership::Member* member : swim_->members().everybody()) {
+    const bool alive = member->standing.state == membership::MemberState::kAlive;
+    if (!alive || member->id == options_.node) continue;
+    return gossip_->CompareWith({member->id, member->info.rpc_address}, kLeaveCompareLimit, leave);
+  }
+  leave(absl::OkStatus());
 }
 
 void ControlPlane::Remove(const NodeId& node, absl::AnyInvocable<void(absl::Status)> done) {

@@ -60,11 +60,6 @@ struct ControlPorts {
   ClusterStore& store;
 };
 
-struct ControlCounters {
-  membership::SwimCounters swim;
-  AssignmentGossip::Counters assignments;
-};
-
 class ControlPlane {
  public:
   ControlPlane(ControlOptions options, const ControlPorts& ports, uint64_t seed);
@@ -105,8 +100,6 @@ class ControlPlane {
 
   net::EventLoop& loop() { return ports_.loop; }
   const Directory& directory() const { return ports_.directory; }
-  // As of a moment ago. Any thread.
-  ControlCounters counters() const;
 
  private:
   using Swim = membership::Swim;
@@ -146,6 +139,7 @@ class ControlPlane {
   std::vector<std::string> AddressesToAsk() const;
 
   void SpreadNews();
+  void TellBeforeLeaving();
   void Follow(TimePoint now);
   void Publish(TimePoint now);
   membership::Reach ReachAt(TimePoint now) const;
@@ -172,9 +166,6 @@ class ControlPlane {
   membership::Reach published_reach_{0, 0};
   TimePoint save_members_at_ = kNever;
   absl::AnyInvocable<void()> on_left_;
-
-  mutable Mutex mutex_;
-  ControlCounters counters_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace engram::cluster

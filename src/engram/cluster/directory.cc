@@ -90,6 +90,16 @@ std::shared_ptr<const ClusterView> Directory::view() const {
   return view_;
 }
 
+ControlCounters Directory::counters() const {
+  WriterLock lock(&mutex_);
+  return counters_;
+}
+
+void Directory::PublishCounters(const ControlCounters& counters) {
+  WriterLock lock(&mutex_);
+  counters_ = counters;
+}
+
 void Directory::Publish(std::shared_ptr<const ClusterView> view,
                         const membership::MemberTable& everybody) {
   if (const membership::Member* here = everybody.Find(nodes_.IdOf(self_))) {

@@ -2,7 +2,7 @@
 // ring proposes. The control loop publishes it, requests read it.
 //
 // Thread-safety: Publish(), SetClusterId() on the control loop alone; everything else from any
-// thread. What a request reads takes no lock; view() takes one for a moment.
+// thread. What a request reads takes no lock; view() and counters() take one for a moment.
 #pragma once
 
 #include <memory>
@@ -39,10 +39,13 @@ class Directory {
   // Everything that is known of the cluster, for people.
   std::shared_ptr<const ClusterView> view() const;
 
+  ControlCounters counters() const;
+
   // REQUIRES: called once.
   void SetClusterId(std::string id);
   // `everybody` also has those who are gone for long, and so are not in the view.
   void Publish(std::shared_ptr<const ClusterView> view, const membership::MemberTable& everybody);
+  void PublishCounters(const ControlCounters& counters);
 
  private:
   struct Members {
@@ -61,6 +64,7 @@ class Directory {
   Published<Members> members_;
   mutable Mutex mutex_;
   std::shared_ptr<const ClusterView> view_ ABSL_GUARDED_BY(mutex_);
+  ControlCounters counters_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace engram::cluster

@@ -17,6 +17,10 @@ std::string_view TextOf(const absl::Status& status) {
 // been carried out is never simply failed.
 RetryClass Classify(const Outcome& outcome) {
   RetryClass by_code = InfoOf(CodeOf(outcome.status)).retry;
+  // This node itself is cut off: nothing else would be sent either.
+  if (outcome.delivery == Delivery::kNotSent && CodeOf(outcome.status) == ErrorCode::kNoLocalData) {
+    return RetryClass::kFatal;
+  }
   if (outcome.delivery == Delivery::kUndetermined) return RetryClass::kUndetermined;
   if (outcome.delivery == Delivery::kNotSent && by_code == RetryClass::kUndetermined) {
     return RetryClass::kRetriable;
@@ -347,6 +351,8 @@ CallPlan::Action CallPlan::AllShut(TimePoint now) {
                                request_.space),
                    std::max(std::max(earliest, now) - now, options_.backoff.base)));
 }
+
+CallPlan::Action CallPlan::OnCutOff(const absl::Status& status) { return End(status); }
 
 CallPlan::Action CallPlan::EndAtDeadline() {
   std::string message =

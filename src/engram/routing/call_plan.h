@@ -152,6 +152,8 @@ class CallPlan {
   Action OnOutcome(int attempt, const Outcome& outcome, TimePoint now);
   Action OnLookUp(const LookUp& look_up, TimePoint now);
   Action OnTimer(TimePoint now);
+  // Nobody can be asked, because this node has been cut off since: ends with `status`.
+  Action OnCutOff(const absl::Status& status);
 
   // The request has ended, here or by its client, and what is under way is cancelled: a try that
   // had a fair time by then counts against its node. A breaker's probe is not to be cancelled; what

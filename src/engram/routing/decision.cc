@@ -177,7 +177,9 @@ Ownership CheckOwnership(Operation op, const ReadPolicy& policy, const Knowledge
   }
   const Route* route = Authority(knowledge, view);
   if (route != nullptr && route->primary != view.self) return Ownership::kWrongNode;
-  const bool creates = create && op == Operation::kStore && knowledge.proposed == view.self;
+  // Who is cut off does not know what the others have made.
+  const bool creates = create && op == Operation::kStore && knowledge.proposed == view.self &&
+                       !view.reach.partitioned;
   return creates && route == nullptr ? Ownership::kCreate : Ownership::kNotHere;
 }
 

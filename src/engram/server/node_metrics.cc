@@ -13,6 +13,8 @@
 #include <utility>
 
 #include "engram/base/file.h"
+#include "engram/server/cluster_metrics.h"
+#include "engram/server/metric_families.h"
 #include "engram/server/metrics.h"
 #include "engram/server/version.h"
 
@@ -21,52 +23,9 @@ namespace {
 
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
-using Families = std::vector<MetricFamily>;
-using Labels = std::vector<ClientMetric::Label>;
 
 // Loops that do not answer within this time are not waited for: then there is no pool to show.
 constexpr Duration kPoolLimit = std::chrono::milliseconds(500);
-
-prometheus::MetricType TypeOf(MetricType type) {
-  switch (type) {
-    case MetricType::kCounter:
-      return prometheus::MetricType::Counter;
-    case MetricType::kGauge:
-      return prometheus::MetricType::Gauge;
-    case MetricType::kHistogram:
-      break;
-  }
-  return prometheus::MetricType::Histogram;
-}
-
-MetricFamily& AddFamily(Families& out, std::string name, std::string_view help, MetricType type) {
-  MetricFamily& family = out.emplace_back();
-  family.name = std::move(name);
-  family.help = help;
-  family.type = TypeOf(type);
-  return family;
-}
-
-MetricFamily& AddFamily(Families& out, Metric metric) {
-  const MetricInfo& info = InfoOf(metric);
-  return AddFamily(out, std::string(info.name), info.help, info.type);
-}
-
-void AddValue(MetricFamily& family, double value, Labels labels = {}) {
-  ClientMetric& metric = family.metric.emplace_back();
-  metric.label = std::move(labels);
-  if (family.type == prometheus::MetricType::Counter) {
-    metric.counter.value = value;
-  } else {
-    metric.gauge.value = value;
-  }
-}
-
-void AddOne(Families& out, Metric metric, double value) { AddValue(AddFamily(out, metric), value); }
-
-void AddOne(Families& out, Metric metric, uint64_t value) {
-  AddOne(out, metric, static_cast<double>(value));
-}
 
 // "ok", "circuit_breaker_open"...
 std::string OutcomeName(ErrorCode code) {
@@ -238,6 +197,7 @@ std::vector<MetricFamily> NodeMetrics::Collect() const {
   AddTable(out);
   AddNodes(out);
   AddPool(out);
+  AddCluster(out, context_.directory);
   AddWire(out, context_.loops);
   AddOne(out, Metric::kProcessResidentBytes, ResidentBytes());
   AddOne(out, Metric::kProcessStartTime, static_cast<double>(ToInt(started_)) * 1e-3);

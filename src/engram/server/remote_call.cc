@@ -64,6 +64,11 @@ void Router::RemoteCall::Do(CallPlan::Action action) {
 
 void Router::RemoteCall::Send(const CallPlan::Send& send) {
   if (send.node == context_.self_index) return ServeHere(send);
+  // It may have been cut off since the request began.
+  if (context_.reachability.Load().partitioned) {
+    const absl::Status cut_off = CutOffError(context_, request_.space);
+    return OnOutcome(send.attempt, {cut_off, routing::Delivery::kNotSent, std::nullopt});
+  }
   const routing::NodeState& node = context_.nodes.Of(send.node);
   if (context_.directory.AddressOf(send.node) == nullptr) {
     absl::Status unknown =
@@ -140,6 +145,9 @@ void Router::RemoteCall::Abandon() {
 }
 
 void Router::RemoteCall::AskAll(const CallPlan::AskAll& ask) {
+  if (context_.reachability.Load().partitioned) {
+    return Do(plan_->OnCutOff(CutOffError(context_, request_.space)));
+  }
   if (under_way_.empty()) WaitUntil(ask.until);
   loop_.look_ups->Ask(request_.space, ask.known,
                       [self = shared_from_this()](const routing::LookUp& look_up) {

@@ -66,17 +66,21 @@ void Router::ServeHere(LoopState& loop, RoutedRequest request, bool degraded, Do
                });
 }
 
-void Router::Refuse(const LoopState& loop, const RoutedRequest& request, Done done) const {
-  ErrorDetail detail{ErrorCode::kNoLocalData, "", request.space.value(), context_.self.value(),
+absl::Status CutOffError(const NodeContext& context, const SpaceId& space) {
+  ErrorDetail detail{ErrorCode::kNoLocalData, "", space.value(), context.self.value(),
                      routing::kPartitionPause};
-  const routing::Reachability reach = context_.reachability.Load();
+  const routing::Reachability reach = context.reachability.Load();
+  return MakeError(detail,
+                   fmt::format("this node reaches {} of {} nodes and does not hold space '{}'",
+                               reach.reachable, reach.total, space.value()));
+}
+
+void Router::Refuse(const LoopState& loop, const RoutedRequest& request, Done done) const {
   context_.metrics.Record(loop.index,
                           {.strategy = Strategy::kLocalOnly, .outcome = ErrorCode::kNoLocalData});
   RoutedReply reply;
   reply.degraded = true;
-  reply.message =
-      MakeError(detail, fmt::format("this node reaches {} of {} nodes and does not hold space '{}'",
-                                    reach.reachable, reach.total, request.space.value()));
+  reply.message = CutOffError(context_, request.space);
   done(std::move(reply));
 }
 

@@ -32,6 +32,9 @@ struct RoutedReply {
   routing::CallStats stats;
 };
 
+// What a node that is cut off answers about a space that it does not hold.
+absl::Status CutOffError(const NodeContext& context, const SpaceId& space);
+
 class Router {
  public:
   using Done = absl::AnyInvocable<void(RoutedReply)>;

@@ -105,10 +105,12 @@ void ScatterRound::Send(ScatterPlan::Send send) {
 void ScatterRound::SendTo(routing::NodeIndex peer, uint32_t number, std::string body) {
   const NodeId& to = context_.nodes.IdOf(peer);
   const std::string* address = context_.directory.AddressOf(peer);
-  if (address == nullptr) {
+  const bool cut_off = context_.reachability.Load().partitioned;
+  if (cut_off || address == nullptr) {
     absl::Status unknown =
-        MakeError(ErrorCode::kConnectionFailed,
-                  fmt::format("this node has never heard of node {}", to.value()));
+        cut_off ? MakeError(ErrorCode::kNoLocalData, "this node is cut off from the cluster")
+                : MakeError(ErrorCode::kConnectionFailed,
+                            fmt::format("this node has never heard of node {}", to.value()));
     return loop_.loop->Post(
         [self = shared_from_this(), number, unknown] { self->OnReply(number, unknown); });
   }
