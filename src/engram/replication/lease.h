@@ -58,6 +58,7 @@ class PrimaryContact {
 
   // Whether somebody other than the primary may be promised a newer counter.
   bool MayPromise(TimePoint now) const { return refused_ || now >= due(); }
+  bool refused() const { return refused_; }
   TimePoint due() const { return heard_ + wait_; }
 
  private:

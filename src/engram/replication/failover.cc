@@ -1,0 +1,186 @@
+#include "engram/replication/failover.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace engram::replication {
+namespace {
+
+std::vector<NodeId> Without(std::vector<NodeId> holders, const NodeId& self) {
+  holders.erase(std::remove(holders.begin(), holders.end(), self), holders.end());
+  return holders;
+}
+
+}  // namespace
+
+Failover::Failover(NodeId self, std::vector<NodeId> holders, const HolderState& state,
+                   const FailoverOptions& options, std::mt19937_64& random, TimePoint now)
+    : self_(std::move(self)),
+      holders_(std::move(holders)),
+      others_(Without(holders_, self_)),
+      options_(options),
+      random_(random),
+      state_(state),
+      lease_(options.lease, others_),
+      contact_(options.lease, now),
+      next_heartbeat_(now),
+      next_canvass_(now),
+      counter_seen_(state.promised()) {}
+
+void Failover::Step(const NodeId& from, const FailoverMessage& message, TimePoint now) {
+  if (std::find(others_.begin(), others_.end(), from) == others_.end()) return;
+  std::visit([&](const auto& m) { On(from, m, now); }, message);
+}
+
+void Failover::Tick(TimePoint now) {
+  if (IsPrimary()) {
+    if (now >= next_heartbeat_) BeatHeart(now);
+  } else if (contact_.MayPromise(now) && now >= next_canvass_) {
+    StartCanvass(std::max(counter_seen_, state_.promised()) + 1, now);
+  }
+}
+
+TimePoint Failover::NextWake() const {
+  if (IsPrimary()) return next_heartbeat_;
+  return contact_.refused() ? next_canvass_ : std::max(next_canvass_, contact_.due());
+}
+
+std::vector<Failover::Output> Failover::TakeOutput() { return std::exchange(output_, {}); }
+
+void Failover::On(const NodeId& from, const Heartbeat& heartbeat, TimePoint now) {
+  if (heartbeat.epoch.primary != from) return;
+  if (!state_.Accepts(heartbeat.epoch)) return Fence(from);
+  if (heartbeat.epoch != state_.epoch()) Follow(heartbeat.epoch, now);
+  contact_.Heard(now);
+  SendTo(from, HeartbeatAnswer{heartbeat.epoch, heartbeat.sent});
+}
+
+void Failover::On(const NodeId& from, const HeartbeatAnswer& answer, TimePoint now) {
+  if (answer.sent > now) return;  // by a clock that the machine had before it was booted anew
+  if (IsPrimary() && answer.epoch == state_.epoch()) lease_.Answered(from, answer.sent);
+}
+
+void Failover::On(const NodeId&, const Fenced& fenced, TimePoint now) {
+  counter_seen_ = std::max(counter_seen_, fenced.promised);
+  if (fenced.epoch > state_.epoch() && state_.Accepts(fenced.epoch) &&
+      fenced.epoch.primary != self_) {
+    return Follow(fenced.epoch, now);
+  }
+  // A holder is bound to somebody who never took office. Only a larger counter of ours brings it
+  // back (decision 9).
+  if (IsPrimary() && fenced.promised > state_.promised() && now >= next_canvass_) {
+    StartCanvass(counter_seen_ + 1, now);
+  }
+}
+
+void Failover::On(const NodeId& from, const Canvass& canvass, TimePoint now) {
+  if (!state_.MayPromise(canvass.counter)) return Fence(from);
+  if (WouldPromiseTo(from, canvass.counter, now)) SendTo(from, WouldPromise{canvass.counter});
+}
+
+void Failover::On(const NodeId& from, const WouldPromise& answer, TimePoint now) {
+  if (!canvassing_ || canvassing_->counter != answer.counter) return;
+  canvassing_->would.insert(from);
+  CollectIfMajorityWould(now);
+}
+
+void Failover::On(const NodeId& from, const AskPromise& request, TimePoint now) {
+  if (!state_.MayPromise(request.counter)) return Fence(from);
+  if (!WouldPromiseTo(from, request.counter, now)) return;
+  state_.Promise(request.counter, from);
+  Store();
+  // Its own position may be history by the time that it appoints (decision 2).
+  collecting_.reset();
+  canvassing_.reset();
+  contact_.Promised(now);
+  SendTo(from, Promise{request.counter, position_});
+}
+
+void Failover::On(const NodeId& from, const Promise& promise, TimePoint now) {
+  if (!collecting_ || collecting_->counter != promise.counter) return;
+  collecting_->count.Add(from, promise.position);
+  AppointIfMajorityPromised(now);
+}
+
+void Failover::On(const NodeId& from, const Appoint& appoint, TimePoint now) {
+  if (state_.MayTakeOffice(appoint.counter, from)) TakeOffice(now);
+}
+
+// Decision 11. A primary that has its lease keeps its office; without, it may always give it up.
+bool Failover::WouldPromiseTo(const NodeId& from, uint64_t counter, TimePoint now) const {
+  if (!state_.MayPromise(counter)) return false;
+  if (IsPrimary()) return !lease_.IsValid(now);
+  return from == state_.epoch().primary || contact_.MayPromise(now);
+}
+
+void Failover::StartCanvass(uint64_t counter, TimePoint now) {
+  std::uniform_int_distribution<Duration::rep> extra(0, options_.retry.count());
+  next_canvass_ = now + options_.retry + Duration(extra(random_));
+  canvassing_ = Canvassing{counter, {}};
+  SendToOthers(Canvass{counter});
+  CollectIfMajorityWould(now);
+}
+
+void Failover::CollectIfMajorityWould(TimePoint now) {
+  if (canvassing_->would.size() + 1 <= holders_.size() / 2) return;
+  const uint64_t counter = canvassing_->counter;
+  canvassing_.reset();
+  if (!state_.MayPromise(counter)) return;
+  // Between asking and now it may have heard the primary again.
+  if (!IsPrimary() && !contact_.MayPromise(now)) return;
+  state_.Promise(counter, self_);
+  Store();
+  contact_.Promised(now);
+  collecting_ = Collecting{counter, PromiseCount(holders_)};
+  collecting_->count.Add(self_, position_);
+  SendToOthers(AskPromise{counter});
+  AppointIfMajorityPromised(now);
+}
+
+void Failover::AppointIfMajorityPromised(TimePoint now) {
+  const std::optional<NodeId> chosen = collecting_->count.MostCaughtUp();
+  if (!chosen) return;
+  const uint64_t counter = collecting_->counter;
+  collecting_.reset();
+  if (*chosen != self_) return SendTo(*chosen, Appoint{counter});
+  if (state_.MayTakeOffice(counter, self_)) TakeOffice(now);
+}
+
+void Failover::TakeOffice(TimePoint now) {
+  state_.TakeOffice(self_);
+  Store();
+  collecting_.reset();
+  canvassing_.reset();
+  lease_ = PrimaryLease(options_.lease, others_);
+  output_.emplace_back(TookOffice{state_.epoch()});
+  BeatHeart(now);
+}
+
+void Failover::Follow(const Epoch& epoch, TimePoint now) {
+  state_.Follow(epoch);
+  Store();
+  collecting_.reset();
+  canvassing_.reset();
+  counter_seen_ = std::max(counter_seen_, epoch.counter);
+  contact_.Heard(now);
+  output_.emplace_back(Follows{epoch});
+}
+
+void Failover::BeatHeart(TimePoint now) {
+  next_heartbeat_ = now + options_.heartbeat;
+  SendToOthers(Heartbeat{state_.epoch(), now});
+}
+
+void Failover::Fence(const NodeId& from) {
+  SendTo(from, Fenced{state_.promised(), state_.epoch()});
+}
+
+void Failover::SendTo(const NodeId& to, const FailoverMessage& message) {
+  output_.emplace_back(Send{to, message});
+}
+
+void Failover::SendToOthers(const FailoverMessage& message) {
+  for (const NodeId& other : others_) SendTo(other, message);
+}
+
+}  // namespace engram::replication

@@ -1,0 +1,57 @@
+// What the holders of a space say to each other about who is primary. Each is about one space,
+// which the driver adds.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "engram/base/time.h"
+#include "engram/base/version.h"
+
+namespace engram::replication {
+
+// From the primary of `epoch`, on the stream of its log; in a real stream, entries are as good.
+struct Heartbeat {
+  Epoch epoch;
+  TimePoint sent;  // by the sender's clock, and of use to nobody else
+};
+
+// The holder follows `epoch`; `sent` is the heartbeat's.
+struct HeartbeatAnswer {
+  Epoch epoch;
+  TimePoint sent;
+};
+
+// What was heard is older than what its hearer is bound to.
+struct Fenced {
+  uint64_t promised = 0;
+  Epoch epoch;
+};
+
+// Would you promise `counter` to me? Asked before anybody binds itself, so that one who is heard by
+// nobody, or hears nobody, cannot make others change epochs (Ongaro, 2014, §9.6: pre-vote).
+struct Canvass {
+  uint64_t counter = 0;
+};
+struct WouldPromise {
+  uint64_t counter = 0;
+};
+
+struct AskPromise {
+  uint64_t counter = 0;
+};
+// `position`: of the promiser's last entry; it appends nothing of an older epoch from now on.
+struct Promise {
+  uint64_t counter = 0;
+  Version position;
+};
+
+// From the collector of `counter`: be primary.
+struct Appoint {
+  uint64_t counter = 0;
+};
+
+using FailoverMessage = std::variant<Heartbeat, HeartbeatAnswer, Fenced, Canvass, WouldPromise,
+                                     AskPromise, Promise, Appoint>;
+
+}  // namespace engram::replication

@@ -1,0 +1,94 @@
+// Failover under random faults. ENGRAM_FAILOVER_SEEDS runs more than the usual number of seeds.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "engram/replication/testing/failover_cluster.h"
+
+namespace engram::replication {
+namespace {
+
+constexpr int kSeeds = 200;
+
+int Seeds() {
+  const char* wanted = std::getenv("ENGRAM_FAILOVER_SEEDS");
+  return wanted == nullptr ? kSeeds : std::atoi(wanted);
+}
+
+// Power fails for a moment at some of them.
+void Bounce(FailoverCluster& cluster, size_t size) {
+  for (size_t i = 0; i < size; ++i) {
+    if (cluster.Below(2) == 0) continue;
+    cluster.Crash(i);
+    cluster.Restart(i);
+  }
+}
+
+void DoSomeHarm(FailoverCluster& cluster, size_t size) {
+  const size_t i = cluster.Below(size);
+  const size_t j = cluster.Below(size);
+  switch (cluster.Below(12)) {
+    case 0:
+      return cluster.Cut(i, j);
+    case 1:
+      cluster.Cut(i, j);
+      return cluster.Cut(j, i);
+    case 2:
+      return cluster.CutOff(i);
+    case 3:
+      return cluster.Crash(i);
+    case 4:
+      return cluster.CrashAfter(i, cluster.Below(6));
+    case 5:
+      return cluster.Stop(i);
+    case 6:
+      return Bounce(cluster, size);
+    case 7:
+    case 8:
+      return cluster.Heal();
+    default:
+      cluster.Continue(i);
+      if (!cluster.IsUp(i)) cluster.Restart(i);
+  }
+}
+
+void EndHarm(FailoverCluster& cluster, size_t size) {
+  cluster.Heal();
+  for (size_t i = 0; i < size; ++i) {
+    cluster.CrashAfter(i, SIZE_MAX);
+    cluster.Continue(i);
+    if (!cluster.IsUp(i)) cluster.Restart(i);
+  }
+}
+
+// How many epochs the run came to. What must hold all the time is held by the cluster.
+uint64_t RunSeed(uint64_t seed) {
+  const size_t size = 2 + seed % 4;
+  FailoverCluster cluster(size, seed);
+  cluster.network = {milliseconds(1) * (1 << cluster.Below(13)), 0.2 * cluster.Share(),
+                     0.2 * cluster.Share()};
+  for (int i = 0; i < 100; ++i) {
+    DoSomeHarm(cluster, size);
+    cluster.RunFor(milliseconds(100) * (1 + cluster.Below(30)));
+  }
+  EndHarm(cluster, size);
+  cluster.network = {};
+  cluster.RunFor(seconds(20));
+  EXPECT_TRUE(cluster.AgreedPrimary().has_value()) << "20 s after the heal";
+  bool leased = false;
+  for (size_t i = 0; i < size; ++i) leased = leased || cluster.HasLease(i);
+  EXPECT_TRUE(leased);
+  return cluster.newest_counter();
+}
+
+TEST(FailoverRandom, AtMostOnePrimaryNoStaleAnswerAndOneInTheEnd) {
+  uint64_t epochs = 0;
+  for (int seed = 1; seed <= Seeds(); ++seed) {
+    epochs += RunSeed(static_cast<uint64_t>(seed));
+    ASSERT_FALSE(HasFailure()) << "seed " << seed;
+  }
+  EXPECT_GT(epochs, static_cast<uint64_t>(Seeds()) * 2) << "too little has happened";
+}
+
+}  // namespace
+}  // namespace engram::replication
