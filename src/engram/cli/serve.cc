@@ -57,11 +57,13 @@ void AddServe(CLI::App& app, Context& context) {
     if (!key.list()) option->expected(1)->take_last();
   }
   command->footer(
-      "Example: engram serve --node-id node-1 --data-dir ./node-1 --listen 127.0.0.1:50051\n"
+      "A cluster of its own: engram serve --data-dir ./node-1\n"
+      "One more node:        engram serve --node-id node-2 --data-dir ./node-2 \\\n"
+      "                        --listen 10.0.0.2:50051 --seeds 10.0.0.1:50051\n"
       "With TLS: engram serve --listen 10.0.0.1:50051 --tls-cert node.pem --tls-key node.key "
       "--tls-ca ca.pem\n"
-      "Example file: node-id = \"node-1\"\n"
-      "              peers = [\"node-1=10.0.0.1:50051\", \"node-2=10.0.0.2:50051\"]");
+      "Example file: node-id = \"node-2\"\n"
+      "              seeds = [\"10.0.0.1:50051\"]");
   command->callback([&context, options] { Serve(context, *options); });
 }
 
