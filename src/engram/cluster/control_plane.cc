@@ -296,6 +296,7 @@ void ControlPlane::Do(const Swim::StartExchange& exchange) {
 }
 
 void ControlPlane::Do(const Swim::NewIncarnation& next) {
+  members_changed_ = true;  // this node is one
   stored_.incarnation = next.incarnation;
   journal_->SaveIncarnation(next.incarnation);
 }
