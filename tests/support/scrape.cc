@@ -2,6 +2,7 @@
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <sstream>
 
 namespace engram::testing {
 
@@ -26,6 +27,17 @@ std::string Scrape(const TestCluster& cluster, int node) {
 double ValueOf(const std::string& scraped, const std::string& series) {
   const size_t at = scraped.find("\n" + series + " ");
   return at == std::string::npos ? 0 : std::stod(scraped.substr(at + series.size() + 2));
+}
+
+double SumOf(const std::string& scraped, std::string_view name) {
+  double sum = 0;
+  std::istringstream lines(scraped);
+  for (std::string line; std::getline(lines, line);) {
+    const bool named = line.compare(0, name.size(), name) == 0 && line.size() > name.size() &&
+                       (line[name.size()] == ' ' || line[name.size()] == '{');
+    if (named) sum += std::stod(line.substr(line.rfind(' ') + 1));
+  }
+  return sum;
 }
 
 }  // namespace engram::testing

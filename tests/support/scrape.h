@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <string>
+#include <string_view>
 
 #include "support/cluster.h"
 
@@ -26,5 +27,8 @@ std::string Scrape(const TestCluster& cluster, int node);
 
 // The value of a series; 0 if it is not there.
 double ValueOf(const std::string& scraped, const std::string& series);
+
+// All series of that name, whatever their labels, summed up.
+double SumOf(const std::string& scraped, std::string_view name);
 
 }  // namespace engram::testing
