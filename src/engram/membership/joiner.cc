@@ -42,10 +42,11 @@ void Joiner::SetAddresses(std::vector<std::string> addresses, TimePoint now) {
 
 void Joiner::OnAnswer(const std::string& address, JoinAnswer answer, TimePoint now) {
   if (done_) return;
+  OnAskOver(address);
   errors_.erase(address);
   if (answer.cluster_id.empty()) {
-    if (answer.bootstrap && answer.node < options_.self) senior_heard_at_ = now;
-    return;
+    if (answer.bootstrap && answer.node < options_.self) HoldUp(now);
+    return FoundIfNobodyIsThere();
   }
   if (!options_.cluster_id.empty() && answer.cluster_id != options_.cluster_id) return;
   End(Joined{address, std::move(answer)});
@@ -53,29 +54,59 @@ void Joiner::OnAnswer(const std::string& address, JoinAnswer answer, TimePoint n
 
 void Joiner::OnError(const std::string& address, const absl::Status& status) {
   if (done_) return;
+  OnAskOver(address);
   errors_[address] = status;
   // A member is not sent away by a stranger who has come to a place where it once knew a friend.
   const ErrorCode code = CodeOf(status);
   const bool foreign = code == ErrorCode::kInvalidArgument && options_.cluster_id.empty();
   // Who cannot be dialled may have been slow to listen; but not for long.
-  if (code == ErrorCode::kInvalidEndpoint) undialable_at_.insert(asked_at_);
-  if (foreign || undialable_at_.size() >= kUndialableMax) End(Refused{status});
+  if (code == ErrorCode::kInvalidEndpoint) {
+    undialable_at_.insert(asked_at_);
+    HoldUp(asked_at_);  // only a member says so
+  }
+  if (foreign || undialable_at_.size() >= kUndialableMax) return End(Refused{status});
+  FoundIfNobodyIsThere();
+}
+
+void Joiner::OnAskOver(const std::string& address) {
+  const auto asked = in_flight_.find(address);
+  if (asked != in_flight_.end()) in_flight_.erase(asked);
+}
+
+void Joiner::HoldUp(TimePoint now) {
+  held_up_at_ = now;
+  if (std::exchange(last_look_, false)) ask_at_ = now + ask_period_;
+}
+
+void Joiner::FoundIfNobodyIsThere() {
+  if (last_look_ && in_flight_.empty()) End(Found{});
 }
 
 bool Joiner::MayFound(TimePoint now) const {
   if (!options_.bootstrap || !options_.cluster_id.empty()) return false;
   if (now - started_ < options_.bootstrap_after) return false;
-  return senior_heard_at_ == TimePoint::min() || now - senior_heard_at_ >= options_.bootstrap_after;
+  return held_up_at_ == TimePoint::min() || now - held_up_at_ >= options_.bootstrap_after;
 }
 
 void Joiner::Tick(TimePoint now) {
   if (done_ || now < ask_at_) return;
-  if (MayFound(now)) return End(Found{});
   asked_at_ = now;
+  if (MayFound(now)) return LookOnceMore();
   ask_at_ = now + ask_period_;
   ask_period_ = std::min(2 * ask_period_, options_.ask_period_max);
-  const size_t count = std::min(options_.ask_fanout, waiting_.size());
-  for (size_t i = 0; i < count; ++i) {
+  AskNext(options_.ask_fanout);
+}
+
+void Joiner::LookOnceMore() {
+  last_look_ = true;
+  ask_at_ = kNever;
+  AskNext(waiting_.size());
+  FoundIfNobodyIsThere();
+}
+
+void Joiner::AskNext(size_t count) {
+  for (size_t i = 0; i < std::min(count, waiting_.size()); ++i) {
+    in_flight_.insert(waiting_.front());
     outputs_.emplace_back(Ask{waiting_.front()});
     waiting_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
@@ -85,10 +116,5 @@ void Joiner::Tick(TimePoint now) {
 TimePoint Joiner::NextWake() const { return done_ ? kNever : ask_at_; }
 
 std::vector<Joiner::Output> Joiner::TakeOutput() { return std::exchange(outputs_, {}); }
-
-void Joiner::End(Output last) {
-  outputs_.push_back(std::move(last));
-  done_ = true;
-}
 
 }  // namespace engram::membership

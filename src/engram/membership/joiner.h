@@ -1,12 +1,16 @@
 // How a node finds its cluster when it starts: whom to ask, and what to make of the answers.
 //
-//   is a member already    ask until one answers who is a member too: then it knows what has
-//   happened meanwhile is new, has seeds      the same; it belongs to whatever cluster answers is
-//   new, bootstraps     the same; but if nobody answers for a while, it founds a cluster is new,
-//   has no seeds   it founds a cluster at once
+//   is a member already   asks until one answers who is a member too: then it knows what has
+//                         happened meanwhile
+//   is new, has seeds     the same; it belongs to whatever cluster answers
+//   is new, bootstraps    the same; but if no member answers for a while, it founds a cluster
+//   is new, has no seeds  it founds a cluster at once
 //
 // A cluster is founded once: who is a member keeps its cluster's id and never founds another one,
-// and of several that would found at the same time the one with the smallest id does.
+// and of several that would found at the same time the one with the smallest id does. Who is about
+// to found asks all addresses at once before it does, however many there are: of two of which each
+// did so, one was there for `bootstrap_after` when it asked, longer than a call may take, so that
+// the other had either founded by then, or hears of the first when it asks.
 //
 // Owned by its driver. Pure; not thread-safe.
 #pragma once
@@ -15,6 +19,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -67,8 +72,9 @@ class Joiner {
   // before.
   void SetAddresses(std::vector<std::string> addresses, TimePoint now);
 
-  // What came of an Ask. Any error may pass but InvalidArgument, and InvalidEndpoint, which says
-  // that others cannot dial this node, if it repeats.
+  // What came of an Ask: one of them for each, and sooner than `bootstrap_after`. Any error may
+  // pass but InvalidArgument, and InvalidEndpoint, which says that others cannot dial this node, if
+  // it repeats.
   void OnAnswer(const std::string& address, JoinAnswer answer, TimePoint now);
   void OnError(const std::string& address, const absl::Status& status);
 
@@ -82,8 +88,17 @@ class Joiner {
   const std::map<std::string, absl::Status>& errors() const { return errors_; }
 
  private:
-  void End(Output last);
+  template <class Last>
+  void End(Last last) {
+    outputs_.emplace_back(std::move(last));
+    done_ = true;
+  }
+  void AskNext(size_t count);
   bool MayFound(TimePoint now) const;
+  void LookOnceMore();
+  void HoldUp(TimePoint now);
+  void OnAskOver(const std::string& address);
+  void FoundIfNobodyIsThere();
 
   const JoinerOptions options_;
   const TimePoint started_;
@@ -92,9 +107,12 @@ class Joiner {
   std::vector<Output> outputs_;
   TimePoint ask_at_;
   Duration ask_period_;
-  TimePoint senior_heard_at_ = TimePoint::min();  // from one that would found before this node
-  TimePoint asked_at_{};                          // last
-  std::set<TimePoint> undialable_at_;             // asked when somebody could not dial this node
+  // A member, or one that would found before this node, was heard; min(): never.
+  TimePoint held_up_at_ = TimePoint::min();
+  TimePoint asked_at_{};                  // last
+  std::set<TimePoint> undialable_at_;     // asked when somebody could not dial this node
+  std::multiset<std::string> in_flight_;  // asked, and nothing came of it yet
+  bool last_look_ = false;                // it founds a cluster when nothing is in flight
   bool done_ = false;
 };
 

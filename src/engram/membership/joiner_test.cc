@@ -145,37 +145,123 @@ TEST_F(JoinerTest, WhoCannotBeDialledGivesUpAtTheThirdAttempt) {
   }
 }
 
-TEST_F(JoinerTest, BootstrapFoundsOnlyWhenNobodyHasAnsweredForAWhile) {
-  Make({.has_seeds = true, .bootstrap = true});
-  EXPECT_EQ(AskedAt(kStart).size(), 2u);
-  AskedAt(kStart + seconds(5) - Duration(1));
+class BootstrapTest : public JoinerTest {
+ protected:
+  static constexpr Duration kAfter = seconds(5);
+
+  Joiner& MakeBootstrap(const std::vector<std::string>& addresses = {"a", "b"}) {
+    return Make({.has_seeds = true, .bootstrap = true}, addresses);
+  }
+  void Refuse(const std::string& address) {
+    joiner_->OnError(address, MakeError(ErrorCode::kConnectionFailed, "refused"));
+  }
+  // Asks whenever that is due before `end`; what comes of it is up to `on_ask`.
+  template <class OnAsk>
+  void AskUntil(TimePoint end, OnAsk on_ask) {
+    for (TimePoint now = joiner_->NextWake(); now < end; now = joiner_->NextWake()) {
+      for (const std::string& address : AskedAt(now)) on_ask(address, now);
+      if (joiner_->done()) return;
+    }
+  }
+  void RefuseUntil(TimePoint end) {
+    AskUntil(end, [this](const std::string& address, TimePoint) { Refuse(address); });
+  }
+};
+
+TEST_F(BootstrapTest, FoundsOnlyWhenNobodyHasAnsweredForAWhile) {
+  MakeBootstrap();
+  RefuseUntil(kStart + kAfter);
+  EXPECT_FALSE(joiner_->done());
+  RefuseUntil(kStart + seconds(7));
+  EXPECT_TRUE(Said<Joiner::Found>());
+}
+
+TEST_F(BootstrapTest, AsksEverybodyOnceMoreBeforeItFounds) {
+  std::vector<std::string> addresses;
+  for (int i = 0; i < 40; ++i) addresses.push_back("seed-" + std::to_string(i));
+  MakeBootstrap(addresses);
+  RefuseUntil(kStart + kAfter);
+  const auto asked = AskedAt(kStart + seconds(6));
+  EXPECT_EQ(std::set<std::string>(asked.begin(), asked.end()),
+            std::set<std::string>(addresses.begin(), addresses.end()));
+  for (size_t i = 0; i + 1 < asked.size(); ++i) Refuse(asked[i]);
+  EXPECT_FALSE(joiner_->done());
+  joiner_->OnAnswer(asked.back(), Member("n40"), kStart + seconds(8));
+  EXPECT_TRUE(Said<Joiner::Joined>());
+}
+
+TEST_F(BootstrapTest, WaitsForWhoWasAskedBefore) {
+  MakeBootstrap({"a"});
+  AskedAt(kStart);
+  const auto asked = AskedAt(kStart + kAfter);
+  ASSERT_EQ(asked.size(), 1u);
+  Refuse("a");
+  EXPECT_FALSE(joiner_->done());
+  Refuse("a");
+  EXPECT_TRUE(Said<Joiner::Found>());
+}
+
+TEST_F(BootstrapTest, WithoutAnAddressToAskItFoundsAfterAWhile) {
+  MakeBootstrap({});
+  joiner_->Tick(kStart + kAfter - Duration(1));
   EXPECT_FALSE(joiner_->done());
   joiner_->Tick(kStart + seconds(6));
   EXPECT_TRUE(Said<Joiner::Found>());
 }
 
-TEST_F(JoinerTest, OfSeveralThatBootstrapTheSmallestFounds) {
-  Make({.has_seeds = true, .bootstrap = true});
-  for (int second = 0; second < 60; ++second) {
-    const TimePoint now = kStart + seconds(second);
-    AskedAt(now);
-    joiner_->OnAnswer("a", Undecided("n1", true), now);
-  }
+TEST_F(BootstrapTest, AnAddressThatComesUpMeanwhileIsAskedToo) {
+  MakeBootstrap({"a"});
+  RefuseUntil(kStart + kAfter);
+  AskedAt(kStart + seconds(6));
+  joiner_->SetAddresses({"a", "new"}, kStart + seconds(6));
+  const auto asked = AskedAt(kStart + seconds(6));
+  EXPECT_EQ(std::set<std::string>(asked.begin(), asked.end()), (std::set<std::string>{"a", "new"}));
+  Refuse("a");
+  Refuse("a");
   EXPECT_FALSE(joiner_->done());
-  // It is gone before it has founded one.
-  joiner_->Tick(kStart + seconds(65));
+  Refuse("new");
   EXPECT_TRUE(Said<Joiner::Found>());
 }
 
-TEST_F(JoinerTest, OthersThatAreUndecidedHoldNobodyUp) {
-  Make({.has_seeds = true, .bootstrap = true});
-  for (int second = 0; second < 5; ++second) {
-    const TimePoint now = kStart + seconds(second);
-    AskedAt(now);
-    joiner_->OnAnswer("a", Undecided("n1", false), now);
-    joiner_->OnAnswer("b", Undecided("n3", true), now);
-  }
-  joiner_->Tick(kStart + seconds(5));
+// Only a member says so: there is a cluster.
+TEST_F(BootstrapTest, WhoCannotBeDialledDoesNotFound) {
+  MakeBootstrap({"a"});
+  RefuseUntil(kStart + kAfter);
+  AskedAt(kStart + seconds(6));
+  joiner_->OnError("a", MakeError(ErrorCode::kInvalidEndpoint, "cannot dial you"));
+  EXPECT_FALSE(joiner_->done());
+  EXPECT_LT(joiner_->NextWake(), kStart + seconds(10));
+}
+
+TEST_F(BootstrapTest, OfSeveralTheSmallestFounds) {
+  MakeBootstrap();
+  AskUntil(kStart + seconds(60), [this](const std::string& address, TimePoint now) {
+    joiner_->OnAnswer(address, Undecided("n1", true), now);
+  });
+  EXPECT_FALSE(joiner_->done());
+  // It is gone before it has founded one.
+  RefuseUntil(kStart + seconds(70));
+  EXPECT_TRUE(Said<Joiner::Found>());
+}
+
+TEST_F(BootstrapTest, TheSmallestThatComesAtTheLastMomentIsHeard) {
+  MakeBootstrap({"a"});
+  RefuseUntil(kStart + kAfter);
+  AskedAt(kStart + seconds(6));
+  joiner_->OnAnswer("a", Undecided("n1", true), kStart + seconds(6));
+  EXPECT_FALSE(joiner_->done());
+  RefuseUntil(kStart + seconds(11));
+  EXPECT_FALSE(joiner_->done());
+  RefuseUntil(kStart + seconds(15));
+  EXPECT_TRUE(Said<Joiner::Found>());
+}
+
+TEST_F(BootstrapTest, OthersThatAreUndecidedHoldNobodyUp) {
+  MakeBootstrap();
+  AskUntil(kStart + seconds(7), [this](const std::string& address, TimePoint now) {
+    joiner_->OnAnswer(address, address == "a" ? Undecided("n1", false) : Undecided("n3", true),
+                      now);
+  });
   EXPECT_TRUE(Said<Joiner::Found>());
 }
 
