@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "simulation/swim_cluster.h"
+#include "simulation/swim_figures.h"
 
 namespace engram::simulation {
 namespace {
@@ -11,6 +11,7 @@ namespace {
 using membership::Change;
 using membership::MemberState;
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
 
 SwimSimOptions Nodes(size_t nodes, uint64_t seed) {
@@ -158,28 +159,13 @@ TEST(SwimDetection, AfterAMassRestartAllFindTogetherByWhatTheyStored) {
   }
 }
 
-// What a node puts into datagrams, headers of UDP and IP apart, and the full states it sends over
-// RPC.
 TEST(SwimDetection, AnIdleNodeSendsLittle) {
   for (size_t nodes : {5, 100}) {
-    SwimCluster cluster(Nodes(nodes, 1));
-    cluster.StartFormed();
-    cluster.Run(seconds(60));
-    const auto sent = [&] {
-      size_t bytes = 0;
-      for (size_t i = 0; i < nodes; ++i) bytes += cluster.swim(i).counters().sent_bytes;
-      return bytes;
-    };
-    const size_t before = sent();
-    cluster.Run(seconds(600));
-    const double datagrams =
-        static_cast<double>(sent() - before) / 600 / static_cast<double>(nodes);
-    // Each node sends one when it begins an exchange, and answers one on average.
-    const double states = 2.0 / 30 * static_cast<double>(cluster.swim(0).FullStateBytes().size());
+    const IdleFigures idle = MeasureIdle(nodes, minutes(10), 1);
     fmt::print("{} nodes, idle: {:.0f} bytes/s in datagrams, {:.0f} in full states, each\n", nodes,
-               datagrams, states);
-    EXPECT_LT(datagrams, 150);
-    EXPECT_LT(states, 10.0 * static_cast<double>(nodes));
+               idle.datagrams, idle.full_states);
+    EXPECT_LT(idle.datagrams, 150);
+    EXPECT_LT(idle.full_states, 10.0 * static_cast<double>(nodes));
   }
 }
 

@@ -5,37 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "simulation/swim_cluster.h"
+#include "simulation/swim_figures.h"
 
 namespace engram::simulation {
 namespace {
-
-using membership::Change;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-
-// Rounds until each node but node 1 knows that node 1 leaves; one for each node that got to know.
-std::vector<double> RoundsUntilKnown(size_t nodes, double loss, uint64_t seed) {
-  SwimSimOptions options;
-  options.nodes = nodes;
-  options.seed = seed;
-  options.link.loss = loss;
-  // Gossip alone, without the full states that mend what it misses.
-  options.swim.exchange_period = std::chrono::hours(1);
-  SwimCluster cluster(options);
-  cluster.StartFormed();
-  cluster.Run(seconds(2));
-  const TimePoint left = cluster.now();
-  cluster.Leave(1);
-  cluster.Run(seconds(20));
-  std::vector<double> rounds;
-  for (const SwimEvent& event : cluster.events()) {
-    if (event.subject != 1 || event.change != Change::kLeft) continue;
-    rounds.push_back(std::chrono::duration<double>(event.at - left) / milliseconds(200));
-  }
-  std::sort(rounds.begin(), rounds.end());
-  return rounds;
-}
 
 struct Spread {
   size_t nodes;
