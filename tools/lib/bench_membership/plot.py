@@ -74,7 +74,6 @@ def draw(curves, file):
         start = LEFT + 200 * i
         canvas.line(start, 20, start + 28, 20, f'stroke="{colour}" stroke-width="2"')
         canvas.text(start + 36, 24, f"{nodes:,} nodes", "start")
-    canvas.text(LEFT, 42, "curves: share of the other nodes that know; dashed: log\u2084 N, as if who knows told three new ones a round",
-                "start")
+    canvas.text(LEFT, 42, "solid: share of the other nodes that know; dashed: log\u2084 N", "start")
     with open(file, "w", encoding="utf-8") as out:
         out.write(canvas.svg("Share of the nodes that know a piece of news, by rounds of gossip"))
