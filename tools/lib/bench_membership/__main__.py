@@ -2,7 +2,8 @@
 
 First simulated clusters of 10 to 1,000 nodes in virtual time: a seed gives the same figures on every machine, until the code
 changes. Then real nodes with nothing to do; as root each in a network namespace of its own, whose device counts what the node
-sends. Tables are printed as docs/MEMBERSHIP.md holds them; all of it takes about ten minutes, --quick under two.
+sends. Tables are printed as docs/MEMBERSHIP.md holds them; all of it takes about a quarter of an hour, --quick under
+three minutes.
 """
 
 import argparse
