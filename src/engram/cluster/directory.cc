@@ -55,7 +55,7 @@ Directory::Members::Members(std::vector<NodeId> ids, routing::NodeTable& nodes)
   for (const NodeId& id : ring.nodes()) indexes.push_back(nodes.Intern(id));
 }
 
-Directory::Directory(routing::NodeTable& nodes, routing::NodeIndex self, std::string address)
+Directory::Directory(routing::NodeTable& nodes, routing::NodeIndex self, std::string_view address)
     : nodes_(nodes),
       self_(self),
       published_id_(&kNone),

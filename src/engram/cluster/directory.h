@@ -22,7 +22,7 @@ namespace engram::cluster {
 class Directory {
  public:
   // `nodes` must outlive it. Until something is published this node is alone.
-  Directory(routing::NodeTable& nodes, routing::NodeIndex self, std::string address);
+  Directory(routing::NodeTable& nodes, routing::NodeIndex self, std::string_view address);
 
   // What requests between nodes are marked with; empty until the node belongs to a cluster.
   const std::string& cluster_id() const;

@@ -310,10 +310,11 @@ void ClusterInfo::RemoveNode(ServerCall call, const v1::RemoveNodeRequest& reque
   if (absl::Status status = CheckNodeId("id", request.id()); !status.ok()) {
     return call.Reply(status);
   }
-  control_.Remove(NodeId(request.id()), [call = std::move(call)](absl::Status status) mutable {
-    if (!status.ok()) return call.Reply(status);
-    call.Reply(v1::RemoveNodeResponse().SerializeAsString());
-  });
+  control_.Remove(NodeId(request.id()),
+                  [call = std::move(call)](const absl::Status& status) mutable {
+                    if (!status.ok()) return call.Reply(status);
+                    call.Reply(v1::RemoveNodeResponse().SerializeAsString());
+                  });
 }
 
 // Registers a method whose request is parsed here: these are not routed.

@@ -154,7 +154,7 @@ absl::Status FillAdvertised(NodeConfig& config) {
 
 // An error names the key.
 absl::Status CheckMembership(const NodeConfig& config) {
-  const absl::Status status = membership::Check(config.swim);
+  absl::Status status = membership::Check(config.swim);
   if (status.ok()) return status;
   const std::string key = DetailOf(status).field;
   return InvalidArgument(key, fmt::format("{} is {}", key, std::string(status.message())));
