@@ -55,9 +55,8 @@ struct Place {
   }
   template <class H>
   friend H AbslHashValue(H h, const Place& place) {
-    const Version& version = place.version;
-    return H::combine(std::move(h), place.space, version.epoch.counter, version.epoch.primary,
-                      version.sequence);
+    const Version& at = place.version;
+    return H::combine(std::move(h), place.space, at.epoch.counter, at.epoch.primary, at.sequence);
   }
 };
 

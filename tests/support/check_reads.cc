@@ -36,7 +36,7 @@ class Row {
     for (size_t i = 0; i < all_.size(); ++i) {
       if (all_[i].request->begin > all_[youngest].request->begin) youngest = i;
       if (all_[i].place > all_[highest].place) highest = i;
-      best_.push_back({youngest, highest});
+      best_.emplace_back(youngest, highest);
     }
   }
 
