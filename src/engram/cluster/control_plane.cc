@@ -72,7 +72,7 @@ ControlPlane::ControlPlane(ControlOptions options, const ControlPorts& ports, ui
 
 ControlPlane::~ControlPlane() = default;
 
-absl::Status ControlPlane::Start() {
+absl::Status ControlPlane::Load() {
   auto stored = ports_.store.Load();
   if (!stored.ok()) return stored.status();
   stored_ = *std::move(stored);
@@ -82,6 +82,17 @@ absl::Status ControlPlane::Start() {
   journal_ = std::make_unique<Journal>(ports_.store);
   gossip_ = std::make_unique<AssignmentGossip>(ports_.table, ports_.nodes, calls_, *journal_,
                                                [this] { SpreadNews(); });
+  if (!stored_.cluster_id.empty()) UseClusterId(stored_.cluster_id);
+  return absl::OkStatus();
+}
+
+// Requests between nodes carry it, and are refused where it is another one.
+void ControlPlane::UseClusterId(const std::string& id) {
+  ports_.directory.SetClusterId(id);
+  calls_.SetClusterId(id);
+}
+
+absl::Status ControlPlane::Start() {
   std::promise<absl::Status> begun;
   ports_.loop.Post([this, &begun] { begun.set_value(Begin()); });
   return begun.get_future().get();
@@ -160,9 +171,8 @@ void ControlPlane::BeginMembership(std::string_view cluster_id, std::string_view
       spdlog::error("event=journal_failed {}", std::string(status.message()));
     }
     stored_.cluster_id = cluster_id;
+    UseClusterId(stored_.cluster_id);
   }
-  ports_.directory.SetClusterId(stored_.cluster_id);
-  calls_.SetClusterId(stored_.cluster_id);
   const membership::Self self{options_.node, Next(stored_.incarnation), options_.info,
                               membership::TagOf(cluster_id)};
   journal_->SaveIncarnation(self.incarnation);

@@ -5,9 +5,9 @@
 // All of it runs on one event loop of its own, the control loop, so that nothing here is locked and
 // no load of requests delays it.
 //
-// Thread-safety: Start() and Leave() by the thread that owns it, which is no loop's; what says "any
-// thread", from any; the rest on the control loop. The loop must run from before Start() until it
-// has been stopped, which is before this is destroyed.
+// Thread-safety: Load(), Start() and Leave() by the thread that owns it, which is no loop's; what
+// says "any thread", from any; the rest on the control loop. The loop must run from before Start()
+// until it has been stopped, which is before this is destroyed.
 #pragma once
 
 #include <functional>
@@ -72,8 +72,12 @@ class ControlPlane {
     on_refused_ = std::move(callback);
   }
 
-  // Binds the socket, reads what is stored, begins to look for the cluster. A node that founds one,
-  // or was alone in it, is a member when this returns.
+  // Reads what is stored: from then on others can be answered. REQUIRES: called once, before
+  // anybody can ask, and before Start().
+  [[nodiscard]] absl::Status Load();
+
+  // Binds the socket, begins to look for the cluster. A node that founds one, or was alone in it,
+  // is a member when this returns.
   [[nodiscard]] absl::Status Start();
 
   // Tells the others that the node goes; returns when they know, or at `deadline`.
@@ -107,7 +111,7 @@ class ControlPlane {
 
   [[nodiscard]] absl::Status Begin();
   void OnSeedsChanged();
-  void Found();
+  void UseClusterId(const std::string& id);
   // This node is a member of the cluster from now on; `state` is what is known of the others.
   void BeginMembership(std::string_view cluster_id, std::string_view state);
   void InContact();

@@ -17,6 +17,7 @@ absl::Status CheckSender(const ControlPlane& control, const net::ServerCall& cal
   const std::string_view cluster = call.metadata().Find(kMdCluster).value_or("");
   const std::string& ours = control.directory().cluster_id();
   if (cluster == ours && !ours.empty()) return absl::OkStatus();
+  if (ours.empty()) return MakeError(ErrorCode::kNoLocalData, "this node is not a member yet");
   return InvalidArgument(
       kMdCluster,
       fmt::format("this node is of cluster '{}', the request came from '{}'", ours, cluster));

@@ -223,6 +223,8 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config, Refused ref
   if (p.config.test_hooks) AddTestHooks(p.server, p.context);
   p.control.OnMember([&p] { p.health.StartServing(); });
   if (refused != nullptr) p.control.OnRefused(std::move(refused));
+  // Others may ask as soon as it listens, and shall not be told that it is of no cluster.
+  if (absl::Status loaded = p.control.Load(); !loaded.ok()) return loaded;
   p.loops.Start();
   p.control_loops.Start();
   // Others dial a node back before they let it in, so it listens first.

@@ -74,12 +74,19 @@ void HandleHolds(const NodeContext& context, ServerCall call, const std::string&
   call.Reply(reply.SerializeAsString());
 }
 
+absl::Status NotAMemberYet(const NodeId& self) {
+  return MakeError(ErrorCode::kNoLocalData,
+                   fmt::format("node {} is no member of a cluster yet", self.value()));
+}
+
 }  // namespace
 
 absl::Status CheckCluster(const NodeContext& context, const ServerCall& call) {
   std::string_view cluster = call.metadata().Find(kMdCluster).value_or("");
   const std::string& ours = context.directory.cluster_id();
   if (cluster == ours && !ours.empty()) return absl::OkStatus();
+  // Not the fault of the request: another node may serve it, or this one soon.
+  if (ours.empty()) return NotAMemberYet(context.self);
   return InvalidArgument(kMdCluster,
                          fmt::format("node {} is of cluster '{}', the request came from '{}'",
                                      context.self.value(), ours, cluster));
