@@ -317,7 +317,9 @@ void ControlPlane::Do(const Swim::Changed& changed) {
   const membership::Member& member = changed.member;
   if (member.id == options_.node) return;
   switch (changed.change) {
+    // All of a new incarnation, perhaps at another address.
     case Change::kJoined:
+    case Change::kRefuted:
     case Change::kRefreshed: {
       routing::NodeState& node = ports_.nodes.Of(ports_.nodes.Intern(member.id));
       node.reads.OnNewIncarnation(Now());

@@ -61,7 +61,7 @@ void Swim::FollowChange(Change change, const Member& member, const Update& updat
   }
   if (member.standing.state == MemberState::kAlive) unanswered_.erase(member.id);
   Spread(member, now);
-  if (change != Change::kRefreshed) outputs_.emplace_back(Changed{change, member});
+  outputs_.emplace_back(Changed{change, member});
 }
 
 // Who comes back has news of its own, perhaps of half a cluster that was cut off. Whoever hears of

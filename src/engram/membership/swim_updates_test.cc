@@ -195,5 +195,15 @@ TEST_F(SwimTest, TheDeadAreCountedUntilTheyAreRemoved) {
   EXPECT_TRUE(Sent<Gossip>().at(0).Carries(Left("b")));
 }
 
+// It was restarted, so soon that nobody has missed it.
+TEST_F(SwimTest, ANewLifeOfALivingMemberIsNoticedWithItsAddress) {
+  Begin({"a"});
+  Update moved = Alive("a", 2);
+  moved.info->rpc_address = "elsewhere:1";
+  Hears("a", Gossip{}, {moved});
+  ASSERT_TRUE(Noticed(Change::kRefreshed, "a"));
+  EXPECT_EQ(Of<Swim::Changed>().back().member.info.rpc_address, "elsewhere:1");
+}
+
 }  // namespace
 }  // namespace engram::membership
