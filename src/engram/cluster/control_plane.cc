@@ -20,7 +20,8 @@ using membership::PartitionState;
 constexpr Duration kAskLimit = std::chrono::seconds(3);  // a seed
 constexpr Duration kExchangeLimit = std::chrono::seconds(10);
 constexpr Duration kLeaveCompareLimit = std::chrono::milliseconds(500);
-// What is known of the members changes in bursts; a second's worth is written at once.
+// What is known of the members changes in bursts; a second's worth is written at once. How many
+// there are is written without delay: a majority is taken of it.
 constexpr Duration kSaveDelay = std::chrono::seconds(1);
 
 TimePoint Now() { return net::EventLoop::Now(); }
@@ -66,6 +67,7 @@ ControlPlane::ControlPlane(ControlOptions options, const ControlPorts& ports, ui
     : options_(std::move(options)),
       ports_(ports),
       random_(seed),
+      life_(random_()),
       calls_(ports.calls),
       detector_(options_.partition, PartitionState::kStarting),
       timer_(ports.loop) {}
@@ -110,7 +112,13 @@ absl::Status ControlPlane::Begin() {
   if (!seeds.ok()) return seeds.status();
   seeds_ = *std::move(seeds);
   seeds_->Start([this] { OnSeedsChanged(); });
-  if (!stored_.cluster_id.empty()) BeginMembership(stored_.cluster_id, stored_.members);
+  if (!stored_.cluster_id.empty()) {
+    if (absl::Status status = BeginMembership(stored_.cluster_id, stored_.members); !status.ok()) {
+      return MakeError(ErrorCode::kStorageFailed,
+                       fmt::format("what the data directory has of the cluster cannot be used: {}",
+                                   std::string(status.message())));
+    }
+  }
   membership::JoinerOptions joiner;
   joiner.self = options_.node;
   joiner.cluster_id = stored_.cluster_id;
@@ -163,27 +171,35 @@ std::vector<std::string> ControlPlane::AddressesToAsk() const {
   return addresses;
 }
 
-void ControlPlane::BeginMembership(std::string_view cluster_id, std::string_view state) {
+absl::Status ControlPlane::BeginMembership(const std::string& cluster_id, std::string_view state) {
   const TimePoint now = Now();
-  if (stored_.cluster_id.empty()) {
-    // Without it on disk the node would join as a new one next time; that is all.
-    if (absl::Status status = ports_.store.SaveClusterId(cluster_id); !status.ok()) {
-      spdlog::error("event=journal_failed {}", std::string(status.message()));
-    }
-    stored_.cluster_id = cluster_id;
-    UseClusterId(stored_.cluster_id);
-  }
   const membership::Self self{options_.node, Next(stored_.incarnation), options_.info,
                               membership::TagOf(cluster_id)};
-  journal_->SaveIncarnation(self.incarnation);
   swim_.emplace(self, options_.swim, random_, now, &gossip_->rider());
-  if (!state.empty()) {
-    if (absl::Status status = swim_->MergeFullState(state, now); !status.ok()) {
-      spdlog::error("event=state_unreadable {}", std::string(status.message()));
-    }
+  // Who cannot read it would take itself for the only member.
+  absl::Status status = state.empty() ? absl::OkStatus() : swim_->MergeFullState(state, now);
+  if (status.ok()) {
+    journal_->SaveIncarnation(self.incarnation);
+  } else {
+    swim_.reset();
   }
-  // Who is alone cannot have missed anything.
-  if (swim_->members().total() == 1) InContact();
+  return status;
+}
+
+bool ControlPlane::BecomeMember(const std::string& cluster_id, const std::string& state) {
+  absl::Status status = BeginMembership(cluster_id, state);
+  // Who cannot keep which cluster it is of would be of another one in its next life, and with the
+  // id alone it would take itself for the only member.
+  if (status.ok() && !state.empty()) status = ports_.store.SaveMembers(state);
+  if (status.ok()) status = ports_.store.SaveClusterId(cluster_id);
+  if (!status.ok()) {
+    swim_.reset();
+    if (on_refused_) on_refused_(status);
+    return false;
+  }
+  stored_.cluster_id = cluster_id;
+  UseClusterId(cluster_id);
+  return true;
 }
 
 void ControlPlane::InContact() {
@@ -196,6 +212,7 @@ void ControlPlane::Ask(const std::string& address, GossipCalls::Done<peer::v1::J
   request.set_cluster_name(options_.cluster_name);
   request.set_cluster_id(stored_.cluster_id);
   request.set_node_id(options_.node.value());
+  request.set_life(life_);
   request.set_rpc_address(options_.info.rpc_address);
   request.set_gossip_address(options_.info.gossip_address);
   calls_.Join({GossipCalls::Stranger(address), address}, request, Now() + kAskLimit,
@@ -221,7 +238,7 @@ void ControlPlane::Do(const Joiner::Joined& joined) {
   if (swim_.has_value()) {
     swim_->MergeFullState(joined.answer.state, Now()).IgnoreError();  // the exchange follows
   } else {
-    BeginMembership(joined.answer.cluster_id, joined.answer.state);
+    if (!BecomeMember(joined.answer.cluster_id, joined.answer.state)) return;
     spdlog::info("event=joined_cluster cluster={} id={} through={} members={}",
                  options_.cluster_name, stored_.cluster_id, address, swim_->members().total());
   }
@@ -231,7 +248,7 @@ void ControlPlane::Do(const Joiner::Joined& joined) {
 
 void ControlPlane::Do(const Joiner::Found&) {
   std::mt19937_64 random(std::random_device{}());
-  BeginMembership(Ulid::Make(WallNow(), random).ToString(), "");
+  if (!BecomeMember(Ulid::Make(WallNow(), random).ToString(), "")) return;
   spdlog::info("event=founded_cluster cluster={} id={}", options_.cluster_name, stored_.cluster_id);
 }
 
@@ -257,8 +274,7 @@ void ControlPlane::OnTimer() {
     joiner_->Tick(now);
   }
   if (save_members_at_ <= now) {
-    save_members_at_ = kNever;
-    journal_->SaveMembers(swim_->FullStateBytes());
+    SaveMembers();
   }
   Settle();
 }
@@ -342,7 +358,7 @@ void ControlPlane::Exchange(const GossipCalls::To& to) {
   calls_.Exchange(to, request, Now() + kExchangeLimit,
                   [this](absl::StatusOr<peer::v1::ExchangeResponse> reply) {
                     if (!reply.ok()) return;
-                    swim_->MergeFullState(reply->state(), Now()).IgnoreError();
+                    if (swim_->MergeFullState(reply->state(), Now()).ok()) InContact();
                     Settle();
                   });
   gossip_->CompareWith(to, kExchangeLimit,
@@ -367,6 +383,8 @@ membership::Reach ControlPlane::ReachAt(TimePoint now) const {
 }
 
 void ControlPlane::Follow(TimePoint now) {
+  // Who is alone cannot have missed anything.
+  if (swim_->members().total() == 1) InContact();
   const membership::Reach reach = ReachAt(now);
   const bool changed = detector_.Update(reach, now);
   if (changed) {
@@ -396,8 +414,15 @@ void ControlPlane::Publish(TimePoint now) {
   view->awareness = swim_->awareness();
   ports_.directory.Publish(std::move(view), swim_->members());
   if (std::exchange(members_changed_, false)) {
+    if (swim_->members().total() != saved_total_) return SaveMembers();
     save_members_at_ = std::min(save_members_at_, now + kSaveDelay);
   }
+}
+
+void ControlPlane::SaveMembers() {
+  save_members_at_ = kNever;
+  saved_total_ = swim_->members().total();
+  journal_->SaveMembers(swim_->FullStateBytes());
 }
 
 void ControlPlane::Leave(TimePoint deadline) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -112,8 +113,11 @@ class ControlPlane {
   [[nodiscard]] absl::Status Begin();
   void OnSeedsChanged();
   void UseClusterId(const std::string& id);
-  // This node is a member of the cluster from now on; `state` is what is known of the others.
-  void BeginMembership(std::string_view cluster_id, std::string_view state);
+  // This node is a member of the cluster from now on; `state` is what is known of the others. If it
+  // cannot be, nothing has changed.
+  [[nodiscard]] absl::Status BeginMembership(const std::string& cluster_id, std::string_view state);
+  // The same for a node that was in no cluster before; refused if it cannot be.
+  [[nodiscard]] bool BecomeMember(const std::string& cluster_id, const std::string& state);
   void InContact();
 
   void OnDatagram(std::string_view bytes, const std::string& from);
@@ -138,6 +142,8 @@ class ControlPlane {
   void OnStranger(const std::string& address, const absl::StatusOr<peer::v1::JoinResponse>& reply);
   void Exchange(const GossipCalls::To& to);
   void DialBack(const peer::v1::JoinRequest& request, Done<peer::v1::JoinResponse> done);
+  void OnDialledBack(const std::string& address,
+                     const absl::StatusOr<peer::v1::ProbeResponse>& reply);
   [[nodiscard]] absl::Status CheckJoin(const peer::v1::JoinRequest& request) const;
   peer::v1::JoinResponse JoinAnswer() const;
   std::vector<std::string> AddressesToAsk() const;
@@ -146,11 +152,19 @@ class ControlPlane {
   void TellBeforeLeaving();
   void Follow(TimePoint now);
   void Publish(TimePoint now);
+  void SaveMembers();
   membership::Reach ReachAt(TimePoint now) const;
+
+  // Who waits until it is known whether an address can be dialled.
+  struct Joining {
+    NodeId node;
+    Done<peer::v1::JoinResponse> done;
+  };
 
   const ControlOptions options_;
   const ControlPorts ports_;
   std::mt19937_64 random_;
+  const uint64_t life_;  // tells this process from any other
   absl::AnyInvocable<void()> on_member_;
   absl::AnyInvocable<void(absl::Status)> on_refused_;
 
@@ -161,6 +175,8 @@ class ControlPlane {
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<AssignmentGossip> gossip_;
   std::optional<Joiner> joiner_;
+  std::map<std::string, std::vector<Joining>> dialled_back_;  // by address
+  uint64_t dial_backs_ = 0;                                   // so far
   std::optional<Swim> swim_;  // there once the node belongs to a cluster
   membership::PartitionDetector detector_;
   net::EventLoop::Timer timer_;
@@ -169,6 +185,7 @@ class ControlPlane {
   bool members_changed_ = true;  // since they were published
   membership::Reach published_reach_{0, 0};
   TimePoint save_members_at_ = kNever;
+  size_t saved_total_ = 0;  // members
   absl::AnyInvocable<void()> on_left_;
 };
 

@@ -11,6 +11,17 @@ namespace engram::cluster {
 namespace {
 
 constexpr Duration kDialBackLimit = std::chrono::seconds(2);
+// Anybody may ask for it: so many addresses at a time, and so many askers for each.
+constexpr size_t kDialBacksMax = 64;
+constexpr size_t kJoiningMax = 16;
+constexpr Duration kJoinPause = std::chrono::milliseconds(200);
+
+absl::Status BusyJoining() {
+  ErrorDetail detail;
+  detail.code = ErrorCode::kOverloaded;
+  detail.retry_after = kJoinPause;
+  return MakeError(detail, "too many nodes join at once");
+}
 
 }  // namespace
 
@@ -30,6 +41,9 @@ absl::Status ControlPlane::CheckJoin(const peer::v1::JoinRequest& request) const
                                "id is {}, that of this node's data {}",
                                options_.node.value(), options_.info.rpc_address,
                                options_.cluster_name, stored_.cluster_id, request.cluster_id()));
+  }
+  if (request.node_id() == options_.node.view() && request.life() == life_) {
+    return MakeError(ErrorCode::kNoLocalData, "that is this node itself");
   }
   if (request.node_id() == options_.node.view()) {
     return InvalidArgument(
@@ -56,24 +70,41 @@ void ControlPlane::Serve(const peer::v1::JoinRequest& request, Done<peer::v1::Jo
   DialBack(request, std::move(done));
 }
 
+// Once for all who ask from the same address meanwhile: a node asks several times until it is let
+// in.
 void ControlPlane::DialBack(const peer::v1::JoinRequest& request,
                             Done<peer::v1::JoinResponse> done) {
+  const std::string& address = request.rpc_address();
+  const bool under_way = dialled_back_.contains(address);
+  if (!under_way && dialled_back_.size() >= kDialBacksMax) return done(BusyJoining());
+  std::vector<Joining>& joining = dialled_back_[address];
+  if (joining.size() >= kJoiningMax) return done(BusyJoining());
+  joining.push_back({NodeId(request.node_id()), std::move(done)});
+  if (under_way) return;
   // A connection of its own: one that was refused a moment ago says nothing about now.
-  const NodeId stranger("back to " + request.rpc_address());
-  calls_.Probe(
-      {stranger, request.rpc_address()}, net::EventLoop::Now() + kDialBackLimit,
-      [this, stranger, request,
-       done = std::move(done)](absl::StatusOr<peer::v1::ProbeResponse> reply) mutable {
-        calls_.Forget(stranger);
-        if (reply.ok() && reply->node_id() == request.node_id()) return done(JoinAnswer());
-        const std::string reason = reply.ok()
-                                       ? fmt::format("node {} answers there", reply->node_id())
-                                       : std::string(reply.status().message());
-        done(MakeError(ErrorCode::kInvalidEndpoint,
-                       fmt::format("node {} cannot dial this node at {}: {}; set `advertise` to an "
-                                   "address that the others can dial",
-                                   options_.node.value(), request.rpc_address(), reason)));
-      });
+  const NodeId stranger(fmt::format("back {} to {}", ++dial_backs_, address));
+  calls_.Probe({stranger, address}, net::EventLoop::Now() + kDialBackLimit,
+               [this, stranger, address](const absl::StatusOr<peer::v1::ProbeResponse>& reply) {
+                 calls_.Forget(stranger);
+                 OnDialledBack(address, reply);
+               });
+}
+
+void ControlPlane::OnDialledBack(const std::string& address,
+                                 const absl::StatusOr<peer::v1::ProbeResponse>& reply) {
+  auto waited = dialled_back_.extract(address);
+  for (Joining& joining : waited.mapped()) {
+    if (reply.ok() && reply->node_id() == joining.node.view()) {
+      joining.done(JoinAnswer());
+      continue;
+    }
+    const std::string reason = reply.ok() ? fmt::format("node {} answers there", reply->node_id())
+                                          : std::string(reply.status().message());
+    joining.done(MakeError(ErrorCode::kInvalidEndpoint,
+                           fmt::format("node {} cannot dial this node at {}: {}; set `advertise` "
+                                       "to an address that the others can dial",
+                                       options_.node.value(), address, reason)));
+  }
 }
 
 peer::v1::JoinResponse ControlPlane::JoinAnswer() const {
@@ -104,6 +135,7 @@ void ControlPlane::Serve(const peer::v1::ExchangeRequest& request,
       !status.ok()) {
     return done(status);
   }
+  InContact();
   Settle();
   peer::v1::ExchangeResponse reply;
   reply.set_state(swim_->FullStateBytes());

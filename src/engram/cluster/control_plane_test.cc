@@ -7,9 +7,11 @@
 #include <atomic>
 #include <future>
 #include <memory>
-#include <thread>
+#include <optional>
+#include <utility>
 
 #include "engram/base/error.h"
+#include "engram/cluster/gossip_methods.h"
 #include "engram/net/server.h"
 #include "engram/storage/testing/temp_dir.h"
 
@@ -70,14 +72,20 @@ struct Life {
 
 class ControlPlaneTest : public testing::Test {
  protected:
-  // What a member of the cluster would say of it.
-  static std::string StateOf(const std::string& node) {
-    std::mt19937_64 random(1);
-    const membership::Self self{NodeId(node),
-                                membership::Incarnation{1},
-                                {"127.0.0.1:7", "127.0.0.1:9", "", ""},
-                                membership::TagOf(kCluster)};
-    return membership::Swim(self, {}, random, net::EventLoop::Now()).FullStateBytes();
+  // What a member of the cluster would say of others.
+  static std::string StateOf(const std::string& node,
+                             membership::MemberState state = membership::MemberState::kAlive,
+                             std::string_view cluster = kCluster) {
+    // The dead accuse nobody: that is the node's own word, from its former life.
+    const bool alive = state == membership::MemberState::kAlive;
+    std::string bytes =
+        membership::BeginDatagram(NodeId(alive ? node : "me"), membership::FullState{});
+    bytes += membership::EncodeUpdate({NodeId(node),
+                                       {membership::Incarnation{1}, state},
+                                       membership::MemberInfo{"127.0.0.1:9", "127.0.0.1:7", "", ""},
+                                       {}});
+    membership::SealDatagram(bytes, membership::TagOf(cluster));
+    return bytes;
   }
   void HasJoined(const std::string& members) {
     ASSERT_TRUE(store_.SaveClusterId(kCluster).ok());
@@ -99,6 +107,151 @@ TEST_F(ControlPlaneTest, AMemberThatIsStartingSaysWhichClusterItIsOf) {
   const auto reply = life.Ask<ProbeResponse>(ProbeRequest()).get();
   ASSERT_TRUE(reply.ok());
   EXPECT_EQ(reply->cluster_id(), kCluster);
+}
+
+TEST_F(ControlPlaneTest, WhoDoesNotFindTheOthersIsNoMemberAndMakesNothing) {
+  HasJoined(StateOf("other"));
+  Life life(store_);
+  ASSERT_TRUE(life.Boot().ok());
+  EXPECT_FALSE(life.is_member);
+  EXPECT_TRUE(life.reachability.Load().partitioned);
+  EXPECT_EQ(life.reachability.Load().total, 2u);
+}
+
+TEST_F(ControlPlaneTest, WhoHasBeenAskedByAnotherMemberIsOneAgain) {
+  HasJoined(StateOf("other"));
+  Life life(store_);
+  ASSERT_TRUE(life.Boot().ok());
+  peer::v1::ExchangeRequest request;
+  request.set_state(StateOf("other"));
+  EXPECT_TRUE(life.Ask<peer::v1::ExchangeResponse>(request).get().ok());
+  EXPECT_TRUE(life.is_member);
+}
+
+// Of two nodes the other one is gone for good: once an operator has said so this one is whole.
+TEST_F(ControlPlaneTest, WhoIsLeftAloneByAnOperatorIsAMemberAgain) {
+  HasJoined(StateOf("other", membership::MemberState::kDead));
+  Life life(store_);
+  ASSERT_TRUE(life.Boot().ok());
+  EXPECT_FALSE(life.is_member);
+  std::promise<absl::Status> removed;
+  life.control->Remove(NodeId("other"), [&](absl::Status status) { removed.set_value(status); });
+  EXPECT_EQ(removed.get_future().get(), absl::OkStatus());
+  EXPECT_TRUE(life.is_member);
+  EXPECT_FALSE(life.reachability.Load().partitioned);
+}
+
+// Else it would take itself for the only member.
+TEST_F(ControlPlaneTest, WhoCannotReadItsMembersDoesNotStart) {
+  HasJoined("noise");
+  Life life(store_);
+  EXPECT_EQ(CodeOf(life.Boot()), ErrorCode::kStorageFailed);
+}
+
+// Else a founder that crashes then would be a majority of one.
+TEST_F(ControlPlaneTest, WhoHasJustComeIsKeptOnDiskAtOnce) {
+  {
+    Life life(store_);
+    ASSERT_TRUE(life.Boot().ok());
+    EXPECT_TRUE(life.is_member);
+    peer::v1::ExchangeRequest request;
+    request.set_state(
+        StateOf("other", membership::MemberState::kAlive, life.directory.cluster_id()));
+    ASSERT_TRUE(life.Ask<peer::v1::ExchangeResponse>(request).get().ok());
+  }
+  Life again(store_);
+  ASSERT_TRUE(again.Boot().ok());
+  EXPECT_EQ(again.reachability.Load().total, 2u);
+  EXPECT_FALSE(again.is_member);
+}
+
+// A node that asks again before it is answered must not have its first try cut off by the end of
+// another.
+TEST_F(ControlPlaneTest, WhoAsksTwiceIsDialledBackOnce) {
+  net::EventLoopGroup loops(1);
+  std::atomic<int> dialled = 0;
+  std::optional<net::ServerCall> held;
+  net::ServerOptions listen;
+  listen.host = "127.0.0.1";
+  net::Server joining(loops, listen);
+  std::promise<void> asked;
+  joining.AddUnary(kProbeMethod, [&](net::ServerCall call, const std::string&) {
+    if (++dialled > 1) return;
+    held = std::move(call);
+    asked.set_value();
+  });
+  loops.Start();
+  ASSERT_TRUE(joining.Start().ok());
+  Life life(store_);
+  ASSERT_TRUE(life.Boot().ok());
+  JoinRequest request;
+  request.set_cluster_name("test");
+  request.set_node_id("new");
+  request.set_rpc_address("127.0.0.1:" + std::to_string(joining.port()));
+  auto first = life.Ask<JoinResponse>(request);
+  auto second = life.Ask<JoinResponse>(request);
+  asked.get_future().wait();
+  loops.at(0).Post([&] {
+    ProbeResponse reply;
+    reply.set_node_id("new");
+    std::exchange(held, std::nullopt)->Reply(reply.SerializeAsString());
+  });
+  EXPECT_TRUE(first.get().ok());
+  EXPECT_TRUE(second.get().ok());
+  EXPECT_EQ(dialled, 1);
+  life.calls.Close();
+  joining.Drain(net::EventLoop::Now());
+  loops.Stop();
+}
+
+// DNS may give a node its own address by another name.
+TEST_F(ControlPlaneTest, WhoAsksItselfIsNotRefused) {
+  net::EventLoopGroup loops(1);
+  net::ServerOptions listen;
+  listen.host = "127.0.0.1";
+  net::Server seed(loops, listen);
+  std::promise<std::string> asked;
+  seed.AddUnary(kJoinMethod, [&, first = true](const net::ServerCall&, std::string body) mutable {
+    if (std::exchange(first, false)) asked.set_value(std::move(body));
+  });
+  loops.Start();
+  ASSERT_TRUE(seed.Start().ok());
+  Life life(store_, {"127.0.0.1:" + std::to_string(seed.port())});
+  ASSERT_TRUE(life.Boot().ok());
+  JoinRequest own;
+  ASSERT_TRUE(own.ParseFromString(asked.get_future().get()));
+  EXPECT_EQ(CodeOf(life.Ask<JoinResponse>(own).get().status()), ErrorCode::kNoLocalData);
+  own.set_life(own.life() + 1);
+  EXPECT_EQ(CodeOf(life.Ask<JoinResponse>(own).get().status()), ErrorCode::kInvalidArgument);
+  life.calls.Close();
+  seed.Drain(net::EventLoop::Now());
+  loops.Stop();
+}
+
+TEST_F(ControlPlaneTest, AnybodyCanOnlyMakeItDialSoManyAddresses) {
+  Life life(store_);
+  ASSERT_TRUE(life.Boot().ok());
+  JoinRequest request;
+  request.set_cluster_name("test");
+  request.set_node_id("new");
+  std::vector<std::future<absl::StatusOr<JoinResponse>>> answers;
+  std::promise<void> all;
+  // In one task, so that none ends before the last begins.
+  life.loops.at(0).Post([&] {
+    for (int i = 0; i < 65; ++i) {
+      request.set_rpc_address("127.0.0.1:" + std::to_string(1 + i));
+      auto answer = std::make_shared<std::promise<absl::StatusOr<JoinResponse>>>();
+      answers.push_back(answer->get_future());
+      life.control->Serve(
+          request, [answer](absl::StatusOr<JoinResponse> r) { answer->set_value(std::move(r)); });
+    }
+    all.set_value();
+  });
+  all.get_future().wait();
+  for (size_t i = 0; i < 64; ++i) {
+    EXPECT_EQ(CodeOf(answers[i].get().status()), ErrorCode::kInvalidEndpoint);
+  }
+  EXPECT_EQ(CodeOf(answers[64].get().status()), ErrorCode::kOverloaded);
 }
 
 }  // namespace
