@@ -54,6 +54,16 @@ TEST_F(SwimTest, ASuspectThatContradictsLives) {
   EXPECT_EQ(StateOf("c"), MemberState::kAlive);
 }
 
+// It restarted before it was missed: its breakers, and perhaps its address, are others.
+TEST_F(SwimTest, ANewLifeOfOneThatWasNeverMissedIsTold) {
+  Begin({"a", "b"});
+  Hears("a", Gossip{}, {Alive("b", 2)});
+  EXPECT_TRUE(Noticed(Change::kRefreshed, "b"));
+  Forget();
+  Hears("a", Gossip{}, {Alive("b", 2)});
+  EXPECT_FALSE(Noticed(Change::kRefreshed, "b"));
+}
+
 TEST_F(SwimTest, AnOldSuspicionIsNotTakenUpAgain) {
   Begin({"a", "b"});
   Hears("a", Gossip{}, {Alive("b", 3)});
