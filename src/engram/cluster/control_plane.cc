@@ -393,7 +393,8 @@ void ControlPlane::Follow(TimePoint now) {
                 "event={} reachable={} total={}", cluster::NameOf(detector_.state()),
                 reach.reachable, reach.total);
   }
-  if (changed || members_changed_ || !(reach == published_reach_)) Publish(now);
+  const bool reaped = reap_at_ <= now;
+  if (changed || members_changed_ || reaped || !(reach == published_reach_)) Publish(now);
   ControlCounters counters = gossip_->counters();
   counters.swim = swim_->counters();
   ports_.directory.PublishCounters(counters);
@@ -407,6 +408,7 @@ void ControlPlane::Publish(TimePoint now) {
   auto view = std::make_shared<ClusterView>();
   view->cluster_id = stored_.cluster_id;
   view->members = swim_->members().Listed(now);
+  reap_at_ = swim_->members().NextReap(now);
   std::sort(view->members.begin(), view->members.end(),
             [](const auto& a, const auto& b) { return a.id < b.id; });
   view->reach = published_reach_;

@@ -184,6 +184,7 @@ class ControlPlane {
   bool in_contact_ = false;      // another member has answered in this life, or there is none
   bool members_changed_ = true;  // since they were published
   membership::Reach published_reach_{0, 0};
+  TimePoint reap_at_ = kNever;  // the list that is published is too long then
   TimePoint save_members_at_ = kNever;
   size_t saved_total_ = 0;  // members
   absl::AnyInvocable<void()> on_left_;

@@ -63,6 +63,15 @@ std::vector<Member> MemberTable::Listed(TimePoint now) const {
   return listed;
 }
 
+TimePoint MemberTable::NextReap(TimePoint now) const {
+  TimePoint next = kNever;
+  for (const auto& [id, member] : members_) {
+    const TimePoint reaped_at = member.since + options_.reap_after;
+    if (!member.IsLive() && reaped_at > now) next = std::min(next, reaped_at);
+  }
+  return next;
+}
+
 void MemberTable::Forget(TimePoint now) {
   const auto forgotten = [&](const Member* member) {
     return member->standing.state == MemberState::kLeft &&

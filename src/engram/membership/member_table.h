@@ -47,6 +47,8 @@ class MemberTable {
   const std::vector<const Member*>& everybody() const { return everybody_; }
   // For people: without those that are gone for long.
   std::vector<Member> Listed(TimePoint now) const;
+  // When Listed() becomes shorter if nobody is heard of; kNever if it does not.
+  TimePoint NextReap(TimePoint now) const;
 
   size_t CountOf(MemberState state) const { return counts_[static_cast<size_t>(state)]; }
   // Alive or suspect.

@@ -122,7 +122,9 @@ TEST(MemberTable, ReapingShortensTheListAndNotTheTotal) {
   table.Apply(Dead("b"), kStart);
   table.Apply(Left("c"), kStart);
   EXPECT_EQ(table.Listed(kStart + hours(23)).size(), 3u);
+  EXPECT_EQ(table.NextReap(kStart), kStart + hours(24));
   EXPECT_EQ(table.Listed(kStart + hours(24)).size(), 1u);
+  EXPECT_EQ(table.NextReap(kStart + hours(24)), kNever);
   table.Forget(kStart + hours(24 * 365));
   EXPECT_EQ(table.total(), 2u);
   EXPECT_NE(table.Find(NodeId("b")), nullptr);
