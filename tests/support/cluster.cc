@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
+#include <numeric>
+#include <utility>
 
 #include "engram/placement/ring.h"
 #include "support/free_ports.h"
@@ -36,10 +39,21 @@ std::vector<std::string> TlsFlags(const client::ClientTls& tls) {
 TestCluster::TestCluster(TestClusterOptions options)
     : options_(std::move(options)),
       ports_(PortsFor(options_)),
-      nodes_(static_cast<size_t>(options_.nodes)) {
-  for (int i = 0; i < size(); ++i) Start(i);
-  for (int i = 0; i < size(); ++i) AwaitReady(i);
-  AwaitWhole();
+      seeds_(ports_.size(), {PeerAddress(kFounder)}),
+      flags_(ports_.size()),
+      nodes_(ports_.size()) {
+  seeds_[kFounder].clear();
+  std::vector<int> started = Indexes();
+  started.resize(static_cast<size_t>(options_.started.value_or(size())));
+  for (int i : started) Start(i);
+  for (int i : started) AwaitReady(i);
+  AwaitWhole(started);
+}
+
+std::vector<int> TestCluster::Indexes() const {
+  std::vector<int> indexes(ports_.size());
+  std::iota(indexes.begin(), indexes.end(), 0);
+  return indexes;
 }
 
 std::vector<std::string> TestCluster::ServeCommand(int i) const {
@@ -51,8 +65,11 @@ std::vector<std::string> TestCluster::ServeCommand(int i) const {
       "--listen",     listen,          "--advertise",  PeerAddress(i),
       "--http",       HttpAddress(i),  "--durability", options_.durability,
       "--gossip",     GossipAddress(i)};
-  if (i != kFounder) command.insert(command.end(), {"--seeds", PeerAddress(kFounder)});
-  command.insert(command.end(), options_.flags.begin(), options_.flags.end());
+  const auto index = static_cast<size_t>(i);
+  for (const std::string& seed : seeds_[index]) command.insert(command.end(), {"--seeds", seed});
+  for (const auto* more : {&options_.flags, &flags_[index]}) {
+    command.insert(command.end(), more->begin(), more->end());
+  }
   return command;
 }
 
@@ -71,20 +88,20 @@ void TestCluster::AwaitReady(int i) {
   ASSERT_TRUE(ready && node(i).Running()) << Name(i) << " did not start";
 }
 
-void TestCluster::AwaitWhole() {
-  EXPECT_TRUE(Eventually([&] {
-    for (int i = 0; i < size(); ++i) {
-      auto status = Client({i}, std::chrono::seconds(2))->GetStatus({});
-      const bool whole = status.ok() && status->message.connectivity() == "connected" &&
-                         status->message.reachable() == static_cast<uint32_t>(size());
-      if (!whole) return false;
-    }
-    return true;
-  })) << "the nodes have not found each other";
+void TestCluster::AwaitWhole(const std::vector<int>& nodes) {
+  EXPECT_TRUE(Eventually([&] { return Reach(nodes); })) << "the nodes have not found each other";
 }
 
-std::string TestCluster::ClusterId() const {
-  auto status = Client({kFounder})->GetStatus({});
+bool TestCluster::Reach(const std::vector<int>& nodes) const {
+  return std::all_of(nodes.begin(), nodes.end(), [&](int i) {
+    auto status = Client({i}, std::chrono::seconds(2))->GetStatus({});
+    return status.ok() && status->message.connectivity() == "connected" &&
+           status->message.reachable() == nodes.size() && status->message.total() == nodes.size();
+  });
+}
+
+std::string TestCluster::ClusterId(int i) const {
+  auto status = Client({i})->GetStatus({});
   EXPECT_TRUE(status.ok()) << status.status();
   return status.ok() ? status->message.cluster_id() : "";
 }
@@ -93,6 +110,23 @@ void TestCluster::Kill9(int i) {
   node(i).Signal(SIGKILL);
   ASSERT_TRUE(node(i).Wait(std::chrono::seconds(30)).has_value());
 }
+
+void TestCluster::Stop(int i) {
+  node(i).Signal(SIGTERM);
+  ASSERT_EQ(node(i).Wait(std::chrono::seconds(60)), 0);
+}
+
+void TestCluster::SetSeeds(int i, std::vector<std::string> seeds) {
+  seeds_[static_cast<size_t>(i)] = std::move(seeds);
+}
+
+void TestCluster::SetFlags(int i, std::vector<std::string> flags) {
+  flags_[static_cast<size_t>(i)] = std::move(flags);
+}
+
+void TestCluster::Wipe(int i) { std::filesystem::remove_all(DataDir(i)); }
+
+void TestCluster::Move(int i) { ports_[static_cast<size_t>(i)] = FreePorts(1)[0]; }
 
 client::ClientOptions TestCluster::ClientOptionsFor(const std::vector<int>& nodes) const {
   client::ClientOptions options;

@@ -30,6 +30,8 @@ inline const std::vector<std::string> kQuietMembership = {"--probe-period", "1h"
 
 struct TestClusterOptions {
   int nodes = 3;
+  // The first so many are started at once; the others are up to the test.
+  std::optional<int> started;
   std::string durability = "process";  // survives kill -9, and is quicker than fsync
   std::vector<std::string> flags;      // more of `engram serve`, for every node
   // Where nodes dial each other; clients dial 127.0.0.1. Another address of loopback, such as
@@ -47,20 +49,34 @@ class TestCluster {
   // The seed of all others.
   static constexpr int kFounder = 0;
 
-  // Starts all nodes and waits until each reaches every other.
+  // Starts the nodes and waits until each reaches every other.
   explicit TestCluster(TestClusterOptions options = {});
 
   // (Re)starts node i; REQUIRES: it does not run.
   void Start(int i);
   void AwaitReady(int i);
   // Waits until every node reaches every other. REQUIRES: all run.
-  void AwaitWhole();
-  // What requests between its nodes are marked with.
-  std::string ClusterId() const;
+  void AwaitWhole() { AwaitWhole(Indexes()); }
+  // The same of these, which are all that there are.
+  void AwaitWhole(const std::vector<int>& nodes);
+  // What requests between its nodes are marked with; "" if the node does not answer.
+  std::string ClusterId(int i = kFounder) const;
   Process& node(int i) { return *nodes_[static_cast<size_t>(i)]; }
   void Kill9(int i);
+  // SIGTERM, and waits until it has ended well.
+  void Stop(int i);
+
+  // Of node i alone, from its next start on: its seeds, which are else the founder, and flags that
+  // come after those of all.
+  void SetSeeds(int i, std::vector<std::string> seeds);
+  void SetFlags(int i, std::vector<std::string> flags);
+  // REQUIRES of both: node i does not run. Its data is gone; it has other ports.
+  void Wipe(int i);
+  void Move(int i);
 
   int size() const { return options_.nodes; }
+  // 0 .. size() - 1
+  std::vector<int> Indexes() const;
   std::string Name(int i) const { return "node-" + std::to_string(i + 1); }
   std::string Address(int i) const { return HostOf(i) + ":" + std::to_string(Port(i)); }
   // Where other nodes dial node i.
@@ -99,9 +115,14 @@ class TestCluster {
     return options_.network != nullptr ? options_.network->Address(i) : "127.0.0.1";
   }
 
+  // Whether all of them are connected with so many, of so many.
+  bool Reach(const std::vector<int>& nodes) const;
+
   TestClusterOptions options_;
   storage::TempDir dir_;
   std::vector<int> ports_;
+  std::vector<std::vector<std::string>> seeds_;
+  std::vector<std::vector<std::string>> flags_;
   std::vector<std::unique_ptr<Process>> nodes_;
 };
 
