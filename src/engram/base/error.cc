@@ -21,7 +21,7 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable = {{
     {ErrorCode::kInvalidArgument, "INVALID_ARGUMENT", StatusCode::kInvalidArgument,
      RetryClass::kFatal, false, "Correct the named field and send the request again."},
     {ErrorCode::kNotFound, "NOT_FOUND", StatusCode::kNotFound, RetryClass::kFatal, false,
-     "Check the id; `engram recall` finds memories by their content."},
+     "Check the id; `engram recall` finds memories by their content, `engram nodes` lists nodes."},
     {ErrorCode::kNoAssignment, "NO_ASSIGNMENT", StatusCode::kNotFound, RetryClass::kLookUp, false,
      "Check the space's name with `engram spaces`; storing into a space creates it."},
     {ErrorCode::kNoLocalData, "NO_LOCAL_DATA", StatusCode::kUnavailable, RetryClass::kRetriable,

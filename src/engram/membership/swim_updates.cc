@@ -1,4 +1,6 @@
 // Swim: what is believed of what others say, and what follows from it.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -202,9 +204,14 @@ void Swim::Leave(TimePoint now) {
 
 absl::Status Swim::Remove(const NodeId& id, TimePoint now) {
   const Member* member = table_.Find(id);
-  if (member == nullptr) return MakeError(ErrorCode::kNotFound, "there is no such member");
+  if (member == nullptr) {
+    return MakeError(ErrorCode::kNotFound, fmt::format("there is no node '{}'", id.value()));
+  }
   if (member->standing.state != MemberState::kDead) {
-    return InvalidArgument("node", "only a dead member can be removed; others leave by themselves");
+    return InvalidArgument("node", fmt::format("{} is not dead: a node that is stopped with "
+                                               "SIGTERM leaves by itself, one that was killed is "
+                                               "held dead after a few seconds",
+                                               id.value()));
   }
   Take({id, {member->standing.incarnation, MemberState::kLeft}, std::nullopt, {}}, self_.id, now);
   wake_ = NextWake();

@@ -1,9 +1,13 @@
 // What is believed of others and of itself: suspicion, death, refutation, leaving, removal.
+#include <gmock/gmock.h>
+
 #include "engram/base/error.h"
 #include "engram/membership/testing/swim_fixture.h"
 
 namespace engram::membership {
 namespace {
+
+using ::testing::HasSubstr;
 
 TEST_F(SwimTest, ASuspectThatIsConfirmedDiesSoon) {
   Begin({"a", "b", "c", "d"});
@@ -197,7 +201,9 @@ TEST_F(SwimTest, TheDeadAreCountedUntilTheyAreRemoved) {
   Hears("a", Gossip{}, {Dead("b")});
   EXPECT_EQ(swim_->ReachAt(now_), (Reach{2, 3}));
   EXPECT_EQ(DetailOf(swim_->Remove(NodeId("a"), now_)).field, "node");
+  EXPECT_THAT(swim_->Remove(NodeId("a"), now_).message(), HasSubstr("a is not dead"));
   EXPECT_EQ(CodeOf(swim_->Remove(NodeId("nobody"), now_)), ErrorCode::kNotFound);
+  EXPECT_THAT(swim_->Remove(NodeId("nobody"), now_).message(), HasSubstr("'nobody'"));
   EXPECT_TRUE(swim_->Remove(NodeId("b"), now_).ok());
   EXPECT_EQ(swim_->ReachAt(now_), (Reach{2, 2}));
   Collect();
