@@ -56,6 +56,49 @@ TEST(Lifecycle, SigtermDrainsWhatIsInFlightAndExitsZero) {
             static_cast<uint64_t>(acknowledged));
 }
 
+// A node whose seed does not answer; it is not there yet, say.
+class WithoutItsSeed : public ::testing::Test {
+ protected:
+  const std::vector<int> ports_ = FreePorts(4);
+  const std::string address_ = "127.0.0.1:" + std::to_string(ports_[0]);
+  const std::string seed_ = "127.0.0.1:" + std::to_string(ports_[3]);
+  const storage::TempDir dir_;
+  const std::filesystem::path log_ = dir_.path() / "log";
+  Process node_{{EngramBinary(), "serve", "--data-dir", (dir_.path() / "data").string(), "--listen",
+                 address_, "--http", "off", "--gossip", "127.0.0.1:" + std::to_string(ports_[2]),
+                 "--seeds", seed_, "--node-id", "lonely"},
+                log_};
+
+  CommandResult Ask(std::vector<std::string> command) const {
+    command.insert(command.begin(), EngramBinary());
+    command.insert(command.end(), {"--node", address_});
+    return RunCommand(command);
+  }
+  size_t TimesInLog(const std::string& what) const {
+    const std::string log = ReadAll(log_);
+    size_t times = 0;
+    for (size_t at = log.find(what); at != std::string::npos; at = log.find(what, at + 1)) ++times;
+    return times;
+  }
+};
+
+TEST_F(WithoutItsSeed, ItSaysSoAndNothingElse) {
+  ASSERT_TRUE(Eventually([&] { return Ask({"status"}).exit_code == 0; })) << ReadAll(log_);
+  EXPECT_THAT(Ask({"status"}).out, HasSubstr("is NOT FOUND YET: lonely asks its seeds"));
+  EXPECT_EQ(Json::parse(Ask({"status", "--json"}).out)["whole"], false);
+  const CommandResult stored = Ask({"store", "--space", "s", "tea"});
+  EXPECT_EQ(stored.exit_code, 1);
+  EXPECT_THAT(stored.err, HasSubstr("has not found its cluster yet"));
+}
+
+TEST_F(WithoutItsSeed, TheLogNamesTheSeedOnceAndASignalEndsIt) {
+  const std::string line = "event=ask_failed address=" + seed_ + " reason=";
+  ASSERT_TRUE(Eventually([&] { return TimesInLog(line) > 0; })) << ReadAll(log_);
+  node_.Signal(SIGTERM);
+  EXPECT_EQ(node_.Wait(std::chrono::seconds(60)), 0);
+  EXPECT_EQ(TimesInLog(line), 1u) << ReadAll(log_);
+}
+
 class RefusesToStart : public ::testing::Test {
  protected:
   storage::TempDir dir_;

@@ -1,6 +1,7 @@
 // engram spaces, nodes, status, route: the cluster as a node sees it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
@@ -135,6 +136,32 @@ std::string Wholeness(const v1::GetStatusResponse& reply) {
   return reply.whole() ? "whole" : "NOT WHOLE";
 }
 
+// Gossip takes a second to notice what a node that does not answer shows at once.
+uint32_t Reached(const v1::GetStatusResponse& reply) {
+  const uint32_t silent = std::min(reply.total(), static_cast<uint32_t>(reply.missing_size()));
+  return std::min(reply.reachable(), reply.total() - silent);
+}
+
+// They are not counted, but what they hold is away with them.
+std::string LeftText(const v1::GetStatusResponse& reply) {
+  const auto left =
+      std::count_if(reply.nodes().begin(), reply.nodes().end(),
+                    [](const v1::NodeInfo& node) { return node.state() == v1::NODE_STATE_LEFT; });
+  if (left == 0) return "";
+  return left == 1 ? "; 1 has left" : fmt::format("; {} have left", left);
+}
+
+void PrintInOneLine(const v1::GetStatusResponse& reply) {
+  if (reply.cluster_id().empty()) {
+    return fmt::print("cluster '{}' is {}: {} asks its seeds; its log says what came of it\n",
+                      reply.cluster_name(), Wholeness(reply), reply.node_id());
+  }
+  fmt::print(
+      "cluster '{}' is {}: {} of {} nodes reached, {} spaces, {} memories (seen from {}{})\n",
+      reply.cluster_name(), Wholeness(reply), Reached(reply), reply.total(), reply.spaces(),
+      reply.memories(), reply.node_id(), LeftText(reply));
+}
+
 void Nodes(Context& context) {
   auto client = Connect(context);
   if (client == nullptr) return;
@@ -178,9 +205,7 @@ void Status(Context& context) {
                       {"connections", ConnectionsJson(reply.connections())},
                       {"wire", WireJson(reply.wire())}});
   }
-  fmt::print("cluster '{}' is {}: {} of {} nodes reached, {} spaces, {} memories (seen from {})\n",
-             reply.cluster_name(), Wholeness(reply), reply.reachable(), reply.total(),
-             reply.spaces(), reply.memories(), reply.node_id());
+  PrintInOneLine(reply);
   PrintNodes(reply.nodes());
   PrintMissing(reply.missing());
 }

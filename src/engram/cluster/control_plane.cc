@@ -153,6 +153,7 @@ void ControlPlane::AskStrangers() {
 void ControlPlane::OnStranger(const std::string& address,
                               const absl::StatusOr<peer::v1::JoinResponse>& reply) {
   calls_.Forget(GossipCalls::Stranger(address));
+  Tell(address, reply.status());
   if (!reply.ok() || reply->cluster_id() != stored_.cluster_id) return;
   const membership::Member* member = swim_->members().Find(NodeId(reply->node_id()));
   if (member == nullptr || !member->IsLive()) Exchange({NodeId(reply->node_id()), address});
@@ -207,6 +208,12 @@ void ControlPlane::InContact() {
   if (on_member_) on_member_();
 }
 
+void ControlPlane::Tell(const std::string& address, const absl::Status& answer) {
+  if (answer.ok()) return ask_log_.OnAnswer(address);
+  const std::optional<std::string> line = ask_log_.OnError(address, answer);
+  if (line.has_value()) spdlog::warn("{}", *line);
+}
+
 void ControlPlane::Ask(const std::string& address, GossipCalls::Done<peer::v1::JoinResponse> done) {
   peer::v1::JoinRequest request;
   request.set_cluster_name(options_.cluster_name);
@@ -221,6 +228,7 @@ void ControlPlane::Ask(const std::string& address, GossipCalls::Done<peer::v1::J
 
 void ControlPlane::Do(const Joiner::Ask& ask) {
   Ask(ask.address, [this, address = ask.address](absl::StatusOr<peer::v1::JoinResponse> reply) {
+    Tell(address, reply.status());
     if (reply.ok()) {
       joiner_->OnAnswer(address,
                         {NodeId(reply->node_id()), reply->cluster_id(),

@@ -20,6 +20,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "engram/cluster/ask_log.h"
 #include "engram/cluster/assignment_gossip.h"
 #include "engram/cluster/cluster_store.h"
 #include "engram/cluster/directory.h"
@@ -138,6 +139,8 @@ class ControlPlane {
   void Do(const Joiner::Refused& refused);
 
   void Ask(const std::string& address, GossipCalls::Done<peer::v1::JoinResponse> done);
+  // Tells the operator, if it is news, that and why an address gives no answer.
+  void Tell(const std::string& address, const absl::Status& answer);
   void AskStrangers();
   void OnStranger(const std::string& address, const absl::StatusOr<peer::v1::JoinResponse>& reply);
   void Exchange(const GossipCalls::To& to);
@@ -177,6 +180,7 @@ class ControlPlane {
   std::optional<Joiner> joiner_;
   std::map<std::string, std::vector<Joining>> dialled_back_;  // by address
   uint64_t dial_backs_ = 0;                                   // so far
+  AskLog ask_log_;
   std::optional<Swim> swim_;  // there once the node belongs to a cluster
   membership::PartitionDetector detector_;
   net::EventLoop::Timer timer_;

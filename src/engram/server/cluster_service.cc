@@ -262,7 +262,8 @@ void ClusterInfo::GetStatus(ServerCall call, const v1::GetStatusRequest&) {
       reply.set_memories(reply.memories() + node.memories());
       *reply.add_nodes() = std::move(node);
     }
-    reply.set_whole(missing.empty());
+    // Who has not found the cluster has nobody to miss.
+    reply.set_whole(missing.empty() && reply.connectivity() != "starting");
     for (v1::MissingNode& node : missing) *reply.add_missing() = std::move(node);
     AddWire(context_.loops, *reply.mutable_wire());
     AddConnections(shared, std::move(reply));

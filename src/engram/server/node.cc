@@ -240,7 +240,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config, Refused ref
       "engram {} node {} of cluster '{}' listens on {} ({}), HTTP: {}, data in {}, {} spaces, "
       "seed {}",
       kVersion, p.context.self.value(), p.config.cluster, p.config.listen, DescribeTls(p.config),
-      p.config.http, p.config.data_dir.string(), p.context.table.size(), seed);
+      p.config.http, p.config.data_dir.string(), p.context.held.size(), seed);
   return std::unique_ptr<Node>(new Node(std::move(parts)));
 }
 

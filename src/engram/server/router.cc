@@ -69,6 +69,9 @@ void Router::ServeHere(LoopState& loop, RoutedRequest request, bool degraded, Do
 absl::Status CutOffError(const NodeContext& context, const SpaceId& space) {
   ErrorDetail detail{ErrorCode::kNoLocalData, "", space.value(), context.self.value(),
                      routing::kPartitionPause};
+  if (context.directory.cluster_id().empty()) {
+    return MakeError(detail, "this node has not found its cluster yet: it asks its seeds");
+  }
   const routing::Reachability reach = context.reachability.Load();
   return MakeError(detail,
                    fmt::format("this node reaches {} of {} nodes and does not hold space '{}'",
