@@ -294,6 +294,26 @@ TEST_F(LocalCluster, GrowsButDoesNotShrink) {
   EXPECT_THAT(fewer.err, HasSubstr("holds a cluster of 4 nodes"));
 }
 
+TEST_F(LocalCluster, DownTellsWhichNodeHungAndWasKilled) {
+  const Json up = Json::parse(Up().out);
+  kill(up["nodes"][1]["pid"].get<pid_t>(), SIGSTOP);
+  const CommandResult down = RunCommand({EngramBinary(), "down", "--dir", Dir()});
+  EXPECT_EQ(down.exit_code, 0);
+  EXPECT_THAT(down.out, HasSubstr("stopped 3 of 3 nodes"));
+  EXPECT_THAT(down.err, HasSubstr("node-2 did not end within"));
+  EXPECT_EQ(down.err.find("node-1"), std::string::npos) << down.err;
+}
+
+TEST_F(LocalCluster, StatusTellsThatANodeHasLeft) {
+  const Json up = Json::parse(Up().out);
+  kill(up["nodes"][2]["pid"].get<pid_t>(), SIGTERM);
+  auto status = [&] { return RunCommand({EngramBinary(), "status", "--node", Node(0)}).out; };
+  EXPECT_TRUE(Eventually([&] {
+    return status().find("2 of 2 nodes reached") != std::string::npos &&
+           status().find("; 1 has left)") != std::string::npos;
+  })) << status();
+}
+
 TEST_F(LocalCluster, InTheForegroundItEndsWithItsNodes) {
   std::filesystem::path log = dir_.path() / "up.log";
   Process up({EngramBinary(), "up", "--nodes", "2", "--dir", Dir(), "--base-port",

@@ -115,6 +115,21 @@ bool HasEnded(const ClusterSpec& spec, int i) {
   return !RunningNode(spec, i).has_value();
 }
 
+enum class Ending : uint8_t { kByItself, kKilled };
+
+Ending AwaitEnd(const ClusterSpec& spec, int i, TimePoint deadline) {
+  Ending ending = Ending::kByItself;
+  while (!HasEnded(spec, i)) {
+    std::optional<pid_t> pid = RunningNode(spec, i);
+    if (pid.has_value() && Now() >= deadline) {
+      if (kill(*pid, SIGKILL) != 0) break;
+      ending = Ending::kKilled;
+    }
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  return ending;
+}
+
 }  // namespace
 
 absl::StatusOr<StartLock> StartLock::Take(const fs::path& dir) {
@@ -177,18 +192,14 @@ std::optional<pid_t> RunningNode(const ClusterSpec& spec, int i) {
   return std::nullopt;
 }
 
-int StopNodes(const ClusterSpec& spec, const std::vector<int>& nodes, TimePoint deadline) {
-  int stopped = 0;
+StoppedNodes StopNodes(const ClusterSpec& spec, const std::vector<int>& nodes, TimePoint deadline) {
+  StoppedNodes stopped;
   for (int i : nodes) {
     std::optional<pid_t> pid = RunningNode(spec, i);
-    if (pid.has_value() && kill(*pid, SIGTERM) == 0) ++stopped;
+    if (pid.has_value() && kill(*pid, SIGTERM) == 0) ++stopped.count;
   }
   for (int i : nodes) {
-    while (!HasEnded(spec, i)) {
-      std::optional<pid_t> pid = RunningNode(spec, i);
-      if (pid.has_value() && Now() >= deadline && kill(*pid, SIGKILL) != 0) break;
-      std::this_thread::sleep_for(kPollInterval);
-    }
+    if (AwaitEnd(spec, i, deadline) == Ending::kKilled) stopped.killed.push_back(i);
   }
   return stopped;
 }

@@ -49,7 +49,12 @@ absl::StatusOr<std::vector<int>> StartNodes(const ClusterSpec& spec, Attachment 
 // The process id of a node of this directory that runs now.
 std::optional<pid_t> RunningNode(const ClusterSpec& spec, int i);
 
-// SIGTERM to each, SIGKILL to those that still run at the deadline; returns how many were stopped.
-int StopNodes(const ClusterSpec& spec, const std::vector<int>& nodes, TimePoint deadline);
+struct StoppedNodes {
+  int count = 0;
+  std::vector<int> killed;  // of them, those that had not ended by the deadline
+};
+
+// SIGTERM to each, SIGKILL to those that still run at the deadline.
+StoppedNodes StopNodes(const ClusterSpec& spec, const std::vector<int>& nodes, TimePoint deadline);
 
 }  // namespace engram::cli

@@ -124,12 +124,25 @@ std::vector<int> AllNodes(const ClusterSpec& spec) {
   return all;
 }
 
+std::vector<std::string> NamesOf(const ClusterSpec& spec, const std::vector<int>& nodes) {
+  std::vector<std::string> names;
+  for (int i : nodes) names.push_back(spec.NodeName(i));
+  return names;
+}
+
+void PrintKilled(const std::string& node) {
+  fmt::print(stderr, "{} did not end within {} s and was killed; what it acknowledged is kept\n",
+             node, std::chrono::duration_cast<std::chrono::seconds>(kStopLimit).count());
+}
+
 void Down(Context& context, const std::string& dir) {
   auto spec = ReadCluster(dir);
   if (!spec.ok()) return FailHere(context, spec.status());
-  int stopped = StopNodes(*spec, AllNodes(*spec), Now() + kStopLimit);
-  if (context.json) return PrintJson({{"stopped", stopped}});
-  fmt::print("stopped {} of {} nodes; the data stays in {}\n", stopped, spec->nodes, dir);
+  const StoppedNodes stopped = StopNodes(*spec, AllNodes(*spec), Now() + kStopLimit);
+  const std::vector<std::string> killed = NamesOf(*spec, stopped.killed);
+  if (context.json) return PrintJson({{"stopped", stopped.count}, {"killed", killed}});
+  fmt::print("stopped {} of {} nodes; the data stays in {}\n", stopped.count, spec->nodes, dir);
+  for (const std::string& node : killed) PrintKilled(node);
 }
 
 // Given options replace all that the directory has of TLS.
