@@ -210,7 +210,8 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config, Refused ref
   auto parts = std::make_unique<Parts>(std::move(config), *tls, *std::move(engine), seed);
   Parts& p = *parts;
   p.local.PublishHeldSpaces();
-  p.local.OnHeld([&p](std::vector<placement::Assignment> held) { p.control.Announce(held); });
+  p.local.OnHeld(
+      [&p](std::vector<placement::Assignment> held) { p.control.Announce(std::move(held)); });
   AddMemoryService(p.server, p.context, p.router);
   AddPeerService(p.server, p.context, p.local);
   p.peer_streams.AddTo(p.server);
