@@ -70,7 +70,8 @@ ControlPlane::ControlPlane(ControlOptions options, const ControlPorts& ports, ui
       life_(random_()),
       calls_(ports.calls),
       detector_(options_.partition, PartitionState::kStarting),
-      timer_(ports.loop) {}
+      timer_(ports.loop),
+      timer_of_leaving_(ports.loop) {}
 
 ControlPlane::~ControlPlane() = default;
 
@@ -351,9 +352,12 @@ void ControlPlane::Do(const Swim::Changed& changed) {
       break;
     }
     case Change::kDied:
-    case Change::kLeft:
       calls_.Forget(member.id);
       ports_.requests.Remove(member.id);
+      break;
+    case Change::kLeft:
+      // It ends what it has begun, and then the connections of requests itself.
+      calls_.Forget(member.id);
       break;
     default:
       break;
@@ -458,6 +462,8 @@ void ControlPlane::TellBeforeLeaving() {
     swim_->Leave(Now());
     Settle();
   };
+  // If there is more to tell than fits into that time, others find it in their comparisons.
+  timer_of_leaving_.RunAt(Now() + kLeaveCompareLimit, [leave] { leave(absl::OkStatus()); });
   for (const membership::Member* member : swim_->members().everybody()) {
     const bool alive = member->standing.state == membership::MemberState::kAlive;
     if (!alive || member->id == options_.node) continue;

@@ -184,6 +184,7 @@ class ControlPlane {
   std::optional<Swim> swim_;  // there once the node belongs to a cluster
   membership::PartitionDetector detector_;
   net::EventLoop::Timer timer_;
+  net::EventLoop::Timer timer_of_leaving_;
   TimePoint armed_ = kNever;
   bool in_contact_ = false;      // another member has answered in this life, or there is none
   bool members_changed_ = true;  // since they were published

@@ -58,13 +58,16 @@ void Joiner::OnError(const std::string& address, const absl::Status& status) {
   errors_[address] = status;
   // A member is not sent away by a stranger who has come to a place where it once knew a friend.
   const ErrorCode code = CodeOf(status);
-  const bool foreign = code == ErrorCode::kInvalidArgument && options_.cluster_id.empty();
+  const bool is_new = options_.cluster_id.empty();
+  const bool foreign = code == ErrorCode::kInvalidArgument && is_new;
   // Who cannot be dialled may have been slow to listen; but not for long.
   if (code == ErrorCode::kInvalidEndpoint) {
     undialable_at_.insert(asked_at_);
     HoldUp(asked_at_);  // only a member says so
   }
-  if (foreign || undialable_at_.size() >= kUndialableMax) return End(Refused{status});
+  // A member may be behind a cut in one direction: what it holds is better served than not.
+  const bool undialable = undialable_at_.size() >= kUndialableMax && is_new;
+  if (foreign || undialable) return End(Refused{status});
   FoundIfNobodyIsThere();
 }
 
