@@ -135,7 +135,8 @@ TEST_F(ControlPlaneTest, WhoIsLeftAloneByAnOperatorIsAMemberAgain) {
   ASSERT_TRUE(life.Boot().ok());
   EXPECT_FALSE(life.is_member);
   std::promise<absl::Status> removed;
-  life.control->Remove(NodeId("other"), [&](absl::Status status) { removed.set_value(status); });
+  life.control->Remove(NodeId("other"),
+                       [&](const absl::Status& status) { removed.set_value(status); });
   EXPECT_EQ(removed.get_future().get(), absl::OkStatus());
   EXPECT_TRUE(life.is_member);
   EXPECT_FALSE(life.reachability.Load().partitioned);
