@@ -26,12 +26,6 @@ constexpr Duration kSaveDelay = std::chrono::seconds(1);
 
 TimePoint Now() { return net::EventLoop::Now(); }
 
-WallMillis WallNow() {
-  return WallMillis{std::chrono::duration_cast<std::chrono::milliseconds>(
-                        std::chrono::system_clock::now().time_since_epoch())
-                        .count()};
-}
-
 std::string_view NameOf(Change change) {
   switch (change) {
     case Change::kJoined:
@@ -257,7 +251,7 @@ void ControlPlane::Do(const Joiner::Joined& joined) {
 
 void ControlPlane::Do(const Joiner::Found&) {
   std::mt19937_64 random(std::random_device{}());
-  if (!BecomeMember(Ulid::Make(WallNow(), random).ToString(), "")) return;
+  if (!BecomeMember(Ulid::Make(options_.started, random).ToString(), "")) return;
   spdlog::info("event=founded_cluster cluster={} id={}", options_.cluster_name, stored_.cluster_id);
 }
 

@@ -46,6 +46,7 @@ struct ControlOptions {
   membership::MemberInfo info;  // what others are told of this node
   SeedsOptions seeds;
   bool bootstrap = false;
+  WallMillis started{};  // by the wall clock; the id of a cluster that is founded begins with it
   membership::SwimOptions swim;
   membership::PartitionOptions partition;
 };

@@ -122,6 +122,7 @@ cluster::ControlOptions ControlOptionsOf(const NodeConfig& config) {
   options.seeds.refresh = config.dns_refresh;
   options.seeds.dns.servers = config.dns_servers;
   options.bootstrap = config.bootstrap;
+  options.started = WallNow();
   options.swim = config.swim;
   options.partition = config.partition;
   return options;
