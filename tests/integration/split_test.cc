@@ -3,12 +3,14 @@
 // nobody; the majority goes on; after the heal everything is as before. How long that takes is
 // printed, and decides nothing.
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,9 @@
 
 namespace engram::testing {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
 
 using Seconds = std::chrono::duration<double>;
 using Milliseconds = std::chrono::duration<double, std::milli>;
@@ -53,6 +58,26 @@ class Split : public ::testing::Test {
             << " asked for what is at " << owner;
       }
     }
+  }
+
+  // What the node has logged of its connectivity, in order.
+  std::vector<std::string> LoggedStates(int node) const {
+    std::vector<std::string> states;
+    std::istringstream log(ReadAll(cluster_->nodes().Log(node)));
+    for (std::string line; std::getline(log, line);) {
+      for (const char* state : {"connected", "partitioned", "healing", "starting"}) {
+        if (line.find(fmt::format("event={} reachable=", state)) != std::string::npos) {
+          states.emplace_back(state);
+        }
+      }
+    }
+    return states;
+  }
+  void ExpectEachChangeLoggedOnce(int node) const {
+    const std::vector<std::string> states = LoggedStates(node);
+    ASSERT_FALSE(states.empty());
+    EXPECT_EQ(std::adjacent_find(states.begin(), states.end()), states.end())
+        << "node " << node << " logged " << fmt::format("{}", fmt::join(states, ", "));
   }
 
   static void ExpectFlagged(const std::string& server, const auto& answer) {
@@ -219,6 +244,11 @@ TEST_F(Split, TwoOfFiveServeWhatTheyHoldUntilTheHeal) {
   PrintTraffic(Fate::kCut, before);
   ExpectTheMajorityGoesOn();
   HealAndExpectAllIsWell();
+  for (int node : all_) ExpectEachChangeLoggedOnce(node);
+  for (int node : minority_) {
+    EXPECT_THAT(LoggedStates(node), AllOf(Contains("partitioned"), Contains("healing")));
+    EXPECT_EQ(LoggedStates(node).back(), "connected");
+  }
 }
 
 TEST_F(Split, OneOfFiveServesWhatItHoldsUntilTheHeal) {
