@@ -15,11 +15,11 @@ import sys
 LAYERS = {
     "base": set(),
     "storage": {"base"},
-    "memory": {"base", "storage"},
+    "memory": {"base", "storage", "replication"},
     "membership": {"base"},
     "placement": {"base"},
     "routing": {"base", "placement"},
-    "replication": {"base", "storage", "placement"},
+    "replication": {"base", "placement"},
     "net": {"base", "routing", "proto"},
     "cluster": {"base", "storage", "membership", "placement", "routing", "replication", "net", "proto"},
     "server": {

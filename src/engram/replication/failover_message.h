@@ -4,22 +4,28 @@
 
 #include <cstdint>
 #include <variant>
+#include <vector>
 
 #include "engram/base/time.h"
 #include "engram/base/version.h"
 
 namespace engram::replication {
 
-// From the primary of `epoch`, on the stream of its log; in a real stream, entries are as good.
+// From the primary of `epoch`, on the stream of its log.
 struct Heartbeat {
   Epoch epoch;
   TimePoint sent;  // by the sender's clock, and of use to nobody else
+  Version last;    // of its log: what a holder that is in step has, too
 };
 
 // The holder follows `epoch`; `sent` is the heartbeat's.
 struct HeartbeatAnswer {
   Epoch epoch;
   TimePoint sent;
+  // Its log is a piece of the primary's, and ends at `position`, durably. Else it waits to be told
+  // the primary's history.
+  bool in_step = false;
+  Version position;
 };
 
 // What was heard is older than what its hearer is bound to.
@@ -37,8 +43,11 @@ struct WouldPromise {
   uint64_t counter = 0;
 };
 
+// `holders`: only with the first counter of a space, which its hearer may not know yet; in the
+// ring's order.
 struct AskPromise {
   uint64_t counter = 0;
+  std::vector<NodeId> holders;
 };
 // `position`: of the promiser's last entry; it appends nothing of an older epoch from now on.
 struct Promise {
@@ -46,12 +55,15 @@ struct Promise {
   Version position;
 };
 
+// From the primary: ask for promises now, I shall give you mine (a planned handover).
+struct HandOver {};
+
 // From the collector of `counter`: be primary.
 struct Appoint {
   uint64_t counter = 0;
 };
 
 using FailoverMessage = std::variant<Heartbeat, HeartbeatAnswer, Fenced, Canvass, WouldPromise,
-                                     AskPromise, Promise, Appoint>;
+                                     AskPromise, Promise, Appoint, HandOver>;
 
 }  // namespace engram::replication

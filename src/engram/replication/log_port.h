@@ -1,0 +1,91 @@
+// What replication needs of the store: to change the log of a space durably, and to read what it
+// ships. What an entry says is the store's own matter; here it is bytes.
+//
+// Changes are queued with the writes of clients and carried out in their order, each in one batch;
+// that order decides whether a write came before a promise. `done` runs on the store's thread once
+// the batch is durable, with the log as it is then, and must not block. A command that the log
+// refuses (fenced, a gap) changes nothing and says so by its error, the log being as it is.
+//
+// Thread-safe.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "engram/replication/space_log.h"
+
+namespace engram::replication {
+
+// One entry of the main log.
+struct Entry {
+  Version position;
+  std::string bytes;
+  friend bool operator==(const Entry&, const Entry&) = default;
+};
+
+// One change of an outbox. `previous`: the sequence that the sender's log or outbox has before it
+// in the stream of its origin; whoever lacks that must not take this one, or what is between would
+// count as there.
+struct Change {
+  Version origin;
+  uint64_t previous = 0;
+  std::string bytes;
+  friend bool operator==(const Change&, const Change&) = default;
+};
+
+struct ReadLimits {
+  size_t entries_max = 100;
+  size_t bytes_max = 256u << 10;  // at least one entry is read
+};
+
+class LogPort {
+ public:
+  virtual ~LogPort() = default;
+
+  using Done = absl::AnyInvocable<void(absl::StatusOr<SpaceLog>)>;
+
+  // What the holder has bound itself to. `holders`: used if nothing is known of the space here.
+  virtual void Bind(const SpaceId& space, const HolderState& state,
+                    const std::vector<NodeId>& holders, Done done) = 0;
+
+  // This node is primary of `epoch`: binds, appends the assignment as the epoch's first entry, then
+  // the outbox, each change with its origin. One batch.
+  virtual void TakeOffice(const SpaceId& space, const Epoch& epoch, Done done) = 0;
+
+  // Follows the primary of `epoch`, whose log is `history`: what is beyond what both have moves
+  // from the log to the outbox. One batch. Refused if the holder is bound to something newer.
+  virtual void Follow(const SpaceId& space, const Epoch& epoch, const EpochHistory& history,
+                      Done done) = 0;
+
+  // Entries of the primary of `epoch`, which come right after `previous`. What is there already is
+  // skipped. Refused if fenced, or if `previous` is not the end of the log.
+  virtual void Append(const SpaceId& space, const Epoch& epoch, const Version& previous,
+                      std::vector<Entry> entries, Done done) = 0;
+
+  // At the primary of `epoch`: what another holder's outbox has is appended with its origin, what
+  // the log has already is skipped, what would leave a gap is left. Refused if not primary of it.
+  virtual void Merge(const SpaceId& space, const Epoch& epoch, std::vector<Change> changes,
+                     Done done) = 0;
+
+  // Everything up to there may be trimmed: all holders have it.
+  virtual void MayTrim(const SpaceId& space, const Version& position) = 0;
+
+  // --- reading; in place, on any thread
+
+  virtual std::optional<SpaceLog> FindLog(const SpaceId& space) const = 0;
+  // Of every space that something is known of here, by name.
+  virtual std::vector<SpaceId> ListLogs() const = 0;
+  // The entries after `after`, a position of the log or the default (from the beginning). kNotFound
+  // if those are trimmed.
+  virtual absl::StatusOr<std::vector<Entry>> ReadLog(const SpaceId& space, const Version& after,
+                                                     const ReadLimits& limits) const = 0;
+  // The first changes of the outbox, oldest first.
+  virtual absl::StatusOr<std::vector<Change>> ReadOutbox(const SpaceId& space,
+                                                         const ReadLimits& limits) const = 0;
+};
+
+}  // namespace engram::replication
