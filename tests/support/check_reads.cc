@@ -18,7 +18,7 @@ struct Known {
   const Request* request;
   TimePoint since;
   uint64_t reached;  // who has this much of the log has it
-  uint64_t place;    // its own place in the log; 0: not known
+  uint64_t place;    // its own place in the log; 0: not certain
   size_t line;       // where it was acknowledged or shown
 };
 
@@ -97,8 +97,9 @@ class Owed {
  private:
   void AddStore(const Request& store) {
     const Operation& ack = *store.ack;
-    const uint64_t place = ack.version.sequence;
-    const Known known{&store, ack.end.value_or(kNever), place, place, ack.line};
+    const uint64_t reached = ack.version.sequence;
+    const uint64_t place = store.has_one_place() ? reached : 0;
+    const Known known{&store, ack.end.value_or(kNever), reached, place, ack.line};
     if (ack.ack != AckLevel::kPrimary) by_quorum_.Add(known);
     if (!ack.served_by.empty()) by_node_[ack.served_by.view()].Add(known);
     if (IsKnown(ack.version)) AddToEpoch(ack.version, known);
@@ -182,7 +183,7 @@ void CheckDeleted(const HistoryIndex& index, const MemoryKey& key, const Memory&
 // Nobody can have written this by then.
 std::string WhyInvented(const Request* writer, TimePoint by) {
   if (writer == nullptr) return "which nobody wrote there";
-  if (!writer->possible) return "the store of which had failed";
+  if (writer->possible == 0) return "the store of which had failed";
   if (writer->begin > by) return "the store of which had not begun";
   return {};
 }

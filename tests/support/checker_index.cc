@@ -10,7 +10,7 @@ void AddOperation(Request& request, const Operation& op) {
   request.begin = std::min(request.begin, op.begin);
   const bool certain = op.outcome != Outcome::kUnknown && op.end;
   request.all_ended = certain ? std::max(request.all_ended, *op.end) : kNever;
-  request.possible = request.possible || op.outcome != Outcome::kFail;
+  request.possible += op.outcome != Outcome::kFail ? 1 : 0;
   if (op.outcome != Outcome::kOk) return;
   if (request.ack == nullptr || op.end.value_or(kNever) < request.latest) request.ack = &op;
   request.latest = std::min(request.latest, op.end.value_or(kNever));
@@ -51,7 +51,7 @@ void HistoryIndex::AddMemories(const History& history) {
     const Operation& op = request.ack != nullptr ? *request.ack : request.first();
     if (request.is_store())
       by_value_.emplace(std::pair(op.space.view(), request.value()), &request);
-    if (!request.possible || op.id.empty()) continue;
+    if (request.possible == 0 || op.id.empty()) continue;
     Memory& memory = MemoryOf(op);
     (request.is_store() ? memory.stores : memory.forgets).push_back(&request);
   }
@@ -105,13 +105,13 @@ TimePoint LatestForget(const Memory& memory, TimePoint by) {
 
 bool MayReplace(const Request& later, const Request& earlier) {
   if (later.latest < earlier.begin) return false;
-  const bool ordered = later.ack != nullptr && earlier.ack != nullptr &&
+  const bool ordered = later.has_one_place() && earlier.has_one_place() &&
                        SameLog(later.ack->version, earlier.ack->version);
   return !ordered || later.ack->version.sequence > earlier.ack->version.sequence;
 }
 
 bool Saw(const HistoryIndex& index, const Request& forget, const Request& store) {
-  if (forget.ack == nullptr || store.ack == nullptr || store.all_ended == kNever) return false;
+  if (!forget.has_one_place() || !store.has_one_place()) return false;
   const Operation& deleted = *forget.ack;
   const Operation& stored = *store.ack;
   if (store.all_ended >= forget.begin) return false;

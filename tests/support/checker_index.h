@@ -26,9 +26,16 @@ struct Request {
   TimePoint latest = kNever;               // nor after: the end of the first `ok`, or never
   TimePoint all_ended = TimePoint::min();  // kNever: something of it may still be under way
   const Operation* ack = nullptr;          // the first `ok` by time
-  bool possible = false;                   // not every try is known to have failed
+  size_t possible = 0;                     // tries that are not known to have failed
 
   const Operation& first() const { return *operations.front(); }
+  // The place of its effect is that of `ack`, now and after every merge. Not so of a request that
+  // may have taken effect on both sides of a split: one of the two effects is a duplicate in the
+  // end, and the acknowledged one may be that. The entry node may have caused it, too: by asking a
+  // primary that it could not hear, and then taking the write by itself.
+  bool has_one_place() const {
+    return ack != nullptr && possible == 1 && (!ack->flagged || ack->hops == 0);
+  }
   bool is_store() const { return first().kind == OperationKind::kStore; }
   std::string_view value() const { return first().revisions.front().value; }
 };

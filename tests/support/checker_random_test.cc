@@ -104,7 +104,7 @@ RC_GTEST_PROP(CorruptHistories, AcknowledgedWriteThatNoCopyHas, (uint64_t seed))
 RC_GTEST_PROP(CorruptHistories, DeletedMemoryInEveryCopy, (uint64_t seed)) {
   History history = Right(seed);
   Operation& store = Some(history, seed, [](const Operation& op) {
-    return op.kind == OperationKind::kStore && IsFirstEffect(op);
+    return op.kind == OperationKind::kStore && IsFirstEffect(op) && !op.flagged;
   });
   const auto tries =
       std::count_if(history.operations.begin(), history.operations.end(),

@@ -64,7 +64,7 @@ struct Operation {
   // not known.
   Version version;
   Version token;  // what a get asked for at least (session token)
-  int hops = 0;
+  int hops = 0;   // of the entry node, to others; -1: not known
   // Of a store: the one value. Of a get: what was found, the current one first.
   std::vector<Revision> revisions;
 

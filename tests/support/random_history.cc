@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace engram::testing {
 namespace {
@@ -18,16 +20,28 @@ constexpr size_t kClients = 5;
 
 NodeId Node(size_t number) { return NodeId(fmt::format("n{}", number % kNodes)); }
 
-// What one side of the cluster has. Values begin with their request's id.
-struct Side {
-  std::map<std::string, std::vector<Revision>> memories;
-  absl::flat_hash_map<std::string, Version> applied;  // request -> place of its effect
-  Version position;
-
-  const std::vector<Revision>& At(const std::string& id) { return memories[id]; }
+// What is known of one memory on one side.
+struct MemoryState {
+  std::vector<Revision> revisions;
+  std::set<Version> seen;  // of all changes to it so far
 };
 
-std::string RequestOf(const Revision& revision) { return revision.value.substr(1); }
+// The effect of a request, for the other side.
+struct Change {
+  std::string request;
+  std::string id;
+  Version place;
+  std::vector<Revision> content;  // none: deleted
+  std::set<Version> replaced;     // what was seen when it was made
+};
+
+// What one side of the cluster has.
+struct Side {
+  std::map<std::string, MemoryState> memories;
+  absl::flat_hash_map<std::string, Version> applied;  // request -> place of its effect
+  std::vector<Change> changes;                        // since both sides were the same
+  Version position;
+};
 
 class ClusterModel {
  public:
@@ -55,13 +69,14 @@ class ClusterModel {
     if (Chance(options_.trouble_percent)) return Trouble();
     if (!again_.empty() && Chance(30)) return AskAgain();
     Operation op = NewOperation();
-    Carry(op, split_ && Chance(30) ? other_ : main_);
+    Ask(op, AnySide());
   }
 
   void Trouble() {
     if (split_) return Heal();
     switch (Below(3)) {
       case 0:
+        main_.changes.clear();
         shipped_ = main_;
         lagging_ = true;
         return;
@@ -85,7 +100,8 @@ class ClusterModel {
 
   void CutReplicaOff() {
     if (lagging_) return;
-    shipped_ = other_ = main_;
+    main_.changes.clear();
+    other_ = main_;
     const Epoch branch{counter_, Node(primary_ + 1)};
     other_.position = {branch, branches_[branch]};
     split_ = true;
@@ -93,32 +109,23 @@ class ClusterModel {
 
   void Heal() {
     branches_[other_.position.epoch] = other_.position.sequence;
-    for (const auto& [id, theirs] : other_.memories) {
-      if (theirs != shipped_.memories[id]) Merge(id, theirs);
+    for (const Change& change : other_.changes) {
+      if (!main_.applied.try_emplace(change.request, change.place).second) continue;  // a duplicate
+      Carry(change, main_);
+      ++main_.position.sequence;  // a merge stands in the log
     }
-    for (const auto& one : other_.applied) main_.applied.insert(one);
-    ++main_.position.sequence;  // a merge stands in the log
     split_ = false;
   }
 
-  // Both sides' new revisions stand beside each other, but for what the other side has seen.
-  void Merge(const std::string& id, const std::vector<Revision>& theirs) {
-    std::vector<Revision>& ours = main_.memories[id];
-    std::vector<Revision> merged;
-    for (const Revision& one : ours) {
-      const bool seen = other_.applied.contains(RequestOf(one));
-      if (!seen || Contains(theirs, one)) merged.push_back(one);
-    }
-    for (const Revision& one : theirs) {
-      const bool seen = main_.applied.contains(RequestOf(one));
-      if (!seen && !Contains(merged, one)) merged.push_back(one);
-    }
-    ours = std::move(merged);
-  }
-
-  static bool Contains(const std::vector<Revision>& all, const Revision& one) {
-    return std::any_of(all.begin(), all.end(),
-                       [&](const Revision& other) { return other.value == one.value; });
+  // New revisions of both sides stand beside each other: neither has seen the other.
+  static void Carry(const Change& change, Side& side) {
+    MemoryState& memory = side.memories[change.id];
+    std::erase_if(memory.revisions, [&](const Revision& revision) {
+      return change.replaced.contains(revision.version);
+    });
+    memory.revisions.insert(memory.revisions.begin(), change.content.begin(), change.content.end());
+    memory.seen.insert(change.replaced.begin(), change.replaced.end());
+    memory.seen.insert(change.place);
   }
 
   Operation NewOperation() {
@@ -142,18 +149,14 @@ class ClusterModel {
     Operation op = std::move(again_.back());
     again_.pop_back();
     if (split_ || lagging_) op.ack = AckLevel::kPrimary;
-    Carry(op, SideOf(op.request));
+    Ask(op, AnySide());
   }
 
-  // Two effects, one on each side, could each come before the other's successor: their merge is a
-  // matter of clocks, which there are none of here. So a request is asked for again where it was.
-  Side& SideOf(const std::string& request) {
-    if (!split_ || main_.applied.contains(request)) return main_;
-    return other_.applied.contains(request) || Chance(30) ? other_ : main_;
-  }
+  // Anywhere: a request may take effect on both sides, and is one when they are merged.
+  Side& AnySide() { return split_ && Chance(30) ? other_ : main_; }
 
-  // Carries `op` out at `side` and records how it looked to its client.
-  void Carry(Operation op, Side& side) {
+  // Asks `side` for `op` and records how it looked to its client.
+  void Ask(Operation op, Side& side) {
     op.begin = now_ - Jitter();
     op.deadline = op.begin + std::chrono::seconds(10);
     if (Chance(3)) return Record(Failed(std::move(op)));
@@ -181,20 +184,20 @@ class ClusterModel {
     op.hops = static_cast<int>(Below(4));
     if (op.kind == OperationKind::kGet) return Show(op, side);
     const auto [applied, is_new] = side.applied.try_emplace(op.request);
-    if (is_new) Change(op, side, applied->second);
+    if (is_new) Make(op, side, applied->second);
     op.first_effect = is_new;
     op.version = applied->second;
     tokens_[op.client] = op.version;
   }
 
-  static void Change(const Operation& op, Side& side, Version& place) {
+  static void Make(const Operation& op, Side& side, Version& place) {
     ++side.position.sequence;
     place = side.position;
-    std::vector<Revision>& revisions = side.memories[op.id.value()];
-    revisions.clear();
-    if (op.kind == OperationKind::kStore) {
-      revisions.push_back({op.revisions.front().value, place});
-    }
+    Change change{op.request, op.id.value(), place, op.revisions,
+                  side.memories[op.id.value()].seen};
+    for (Revision& revision : change.content) revision.version = place;
+    Carry(change, side);
+    side.changes.push_back(std::move(change));
   }
 
   void Show(Operation& op, Side& side) {
@@ -202,7 +205,7 @@ class ClusterModel {
     const bool missing = split_ && op.token.epoch == other_.position.epoch;
     op.flagged = op.flagged || missing;
     op.version = side.position;
-    op.revisions = side.At(op.id.value());
+    op.revisions = side.memories[op.id.value()].revisions;
     if (!op.flagged) tokens_[op.client] = op.version;
   }
 
@@ -215,9 +218,9 @@ class ClusterModel {
       out_.copies.push_back({++line, SpaceId("space"), Node(n)});
     }
     for (size_t n = 0; n < kNodes; ++n) {
-      for (const auto& [id, revisions] : main_.memories) {
-        if (revisions.empty()) continue;
-        out_.held.push_back({++line, SpaceId("space"), Node(n), MemoryId(id), revisions});
+      for (const auto& [id, memory] : main_.memories) {
+        if (memory.revisions.empty()) continue;
+        out_.held.push_back({++line, SpaceId("space"), Node(n), MemoryId(id), memory.revisions});
       }
     }
   }
@@ -228,7 +231,7 @@ class ClusterModel {
   TimePoint now_ = TimePoint(std::chrono::seconds(1));
   Side main_;
   Side other_;    // while split_: who is cut off
-  Side shipped_;  // what both sides had when they went apart
+  Side shipped_;  // while lagging_: what the replicas have
   bool lagging_ = false;
   bool split_ = false;
   uint64_t counter_ = 1;

@@ -1,6 +1,7 @@
 // Histories of a trivially correct cluster, for testing the checker: one thread, one state on each
-// side of a split, effects one after the other. Replies are lost and asked for again, primaries
-// change with and without a tail that had not been shipped, sides go apart and are merged.
+// side of a split, effects one after the other. Replies are lost and asked for again, on whichever
+// side; primaries change with and without a tail that had not been shipped, sides go apart and are
+// merged.
 #pragma once
 
 #include <cstddef>
