@@ -59,9 +59,9 @@ std::optional<placement::Assignment> Decode(std::string_view space, std::string_
 absl::Status ClusterStore::Put(std::string_view key, std::string_view value, Sync sync) {
   Encoder out = Begin();
   out.Bytes(value);
-  storage::Batch batch(database_);
-  batch.Put(Family::kCluster, key, out.data());
-  return database_.Write(batch, sync);
+  auto batch = database_.MakeBatch();
+  batch->Put(Family::kCluster, key, out.data());
+  return database_.Write(*batch, sync);
 }
 
 absl::StatusOr<std::optional<std::string>> ClusterStore::Get(std::string_view key) const {
@@ -119,13 +119,13 @@ absl::Status ClusterStore::SaveMembers(std::string_view state) {
 }
 
 absl::Status ClusterStore::SaveAssignments(std::span<const placement::Assignment> changed) {
-  storage::Batch batch(database_);
+  auto batch = database_.MakeBatch();
   for (const placement::Assignment& assignment : changed) {
     if (!CheckAssignment(assignment).ok()) continue;  // it would not be read back
-    batch.Put(Family::kCluster, std::string(kAssignmentPrefix) + assignment.space.value(),
-              Encode(assignment));
+    batch->Put(Family::kCluster, std::string(kAssignmentPrefix) + assignment.space.value(),
+               Encode(assignment));
   }
-  return database_.Write(batch, Sync::kNo);
+  return database_.Write(*batch, Sync::kNo);
 }
 
 }  // namespace engram::cluster

@@ -34,12 +34,12 @@ absl::Status UsedForAnother(const RequestId& id) {
 }  // namespace
 
 CommitGroup::CommitGroup(Stores stores, NodeId node, WallMillis now)
-    : stores_(stores), node_(std::move(node)), now_(now), batch_(stores.database) {}
+    : stores_(stores), node_(std::move(node)), now_(now), batch_(stores.database.MakeBatch()) {}
 
 absl::StatusOr<std::optional<WriteResult>> CommitGroup::Remembered(
     const PendingWrite& write) const {
   const WriteIdentity& identity = IdentityOf(write.operation);
-  auto bytes = batch_.Get(Family::kRequests, RequestKey(SpaceOf(write.operation), identity));
+  auto bytes = batch_->Get(Family::kRequests, RequestKey(SpaceOf(write.operation), identity));
   if (!bytes.ok()) return bytes.status();
   if (!bytes->has_value()) return std::optional<WriteResult>();
   auto request = DecodeRequest(**bytes);
@@ -63,12 +63,12 @@ SpaceDraft& CommitGroup::CreateDraft(const SpaceId& space, const WriteIdentity& 
   record.last.epoch = {1, node_};
   SpaceDraft draft{
       std::make_shared<SpaceState>(space, record, SpaceState::Stored::kNothing), true, record, {}};
-  ApplyCreateSpace({batch_, draft, now_}, identity);
+  ApplyCreateSpace({*batch_, draft, now_}, identity);
   return drafts_.try_emplace(space.value(), std::move(draft)).first->second;
 }
 
 absl::StatusOr<WriteResult> CommitGroup::ApplyIn(SpaceDraft& space, WriteOperation& operation) {
-  const ApplyContext context{batch_, space, now_};
+  const ApplyContext context{*batch_, space, now_};
   return std::visit(
       Overloaded{[&](PreparedStore& store) { return ApplyStore(context, store); },
                  [&](const ForgetCommand& forget) { return ApplyForget(context, forget); },
@@ -91,8 +91,8 @@ absl::StatusOr<WriteResult> CommitGroup::Apply(PendingWrite& write) {
   auto result = ApplyIn(*space, operation);
   if (!result.ok()) return result;
   result->space_created = create;
-  batch_.Put(Family::kRequests, RequestKey(space_id, identity),
-             EncodeRequest({*result, write.fingerprint}));
+  batch_->Put(Family::kRequests, RequestKey(space_id, identity),
+              EncodeRequest({*result, write.fingerprint}));
   return result;
 }
 
@@ -108,12 +108,12 @@ std::vector<std::string> CommitGroup::ChangedKeys() const {
 }
 
 absl::Status CommitGroup::Commit(storage::Sync sync) {
-  if (batch_.empty()) return absl::OkStatus();
+  if (batch_->empty()) return absl::OkStatus();
   for (const auto& [name, draft] : drafts_) {
-    batch_.Put(Family::kCluster, SpaceRecordKey(draft.id()), EncodeSpace(draft.record));
+    batch_->Put(Family::kCluster, SpaceRecordKey(draft.id()), EncodeSpace(draft.record));
   }
   const ReplyCache::WriteGuard guard(stores_.replies, ChangedKeys());
-  absl::Status written = stores_.database.Write(batch_, sync);
+  absl::Status written = stores_.database.Write(*batch_, sync);
   if (!written.ok()) return written;
   for (auto& [name, draft] : drafts_) {
     draft.state->Publish(draft.record, draft.changes);

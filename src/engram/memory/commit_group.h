@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -50,7 +51,7 @@ class CommitGroup {
   const Stores stores_;
   const NodeId node_;
   const WallMillis now_;
-  storage::Batch batch_;
+  const std::unique_ptr<storage::Batch> batch_;
   std::map<std::string, SpaceDraft> drafts_;  // ordered, so that a run repeats exactly
 };
 

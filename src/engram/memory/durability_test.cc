@@ -144,9 +144,9 @@ TEST_F(DurabilityTest, NewerFormatIsRefused) {
   engine_.reset();
   {
     auto database = storage::Database::Open({.dir = dir_.path()});
-    storage::Batch batch(**database);
-    batch.Put(storage::Family::kCluster, kFormatKey, EncodeFormatVersion(kFormatVersion + 1));
-    ASSERT_TRUE((*database)->Write(batch, storage::Sync::kYes).ok());
+    auto batch = (*database)->MakeBatch();
+    batch->Put(storage::Family::kCluster, kFormatKey, EncodeFormatVersion(kFormatVersion + 1));
+    ASSERT_TRUE((*database)->Write(*batch, storage::Sync::kYes).ok());
   }
   EXPECT_THAT(OpenStatus(Options()).ToString(), HasSubstr("newer version of engram"));
 }
@@ -162,9 +162,9 @@ TEST_F(DurabilityTest, DamagedRecordIsAnErrorNotACrash) {
   engine_.reset();
   {
     auto database = storage::Database::Open({.dir = dir_.path()});
-    storage::Batch batch(**database);
-    batch.Put(storage::Family::kMemories, MemoryKey(space_, MemoryId("m1")), "\x01garbage");
-    ASSERT_TRUE((*database)->Write(batch, storage::Sync::kYes).ok());
+    auto batch = (*database)->MakeBatch();
+    batch->Put(storage::Family::kMemories, MemoryKey(space_, MemoryId("m1")), "\x01garbage");
+    ASSERT_TRUE((*database)->Write(*batch, storage::Sync::kYes).ok());
   }
   Open();
   EXPECT_EQ(CodeOf(Get("m1").status()), ErrorCode::kStorageFailed);

@@ -42,10 +42,10 @@ absl::Status CheckIdentity(const std::filesystem::path& dir, const Identity& hel
 }
 
 absl::Status Claim(storage::Database& database, const Identity& identity) {
-  storage::Batch batch(database);
-  batch.Put(Family::kCluster, kFormatKey, EncodeFormatVersion(kFormatVersion));
-  batch.Put(Family::kCluster, kIdentityKey, EncodeIdentity(identity));
-  return database.Write(batch, storage::Sync::kYes);
+  auto batch = database.MakeBatch();
+  batch->Put(Family::kCluster, kFormatKey, EncodeFormatVersion(kFormatVersion));
+  batch->Put(Family::kCluster, kIdentityKey, EncodeIdentity(identity));
+  return database.Write(*batch, storage::Sync::kYes);
 }
 
 }  // namespace

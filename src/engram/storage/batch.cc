@@ -14,38 +14,35 @@ void Require(const rocksdb::Status& status) {
 
 // Keys written twice keep only the last value: several writes of one group may touch the same
 // memory.
-Batch::Batch(const Database& database)
-    : rep_(new Rep{*database.rep_, rocksdb::WriteBatchWithIndex(rocksdb::BytewiseComparator(), 0,
-                                                                /*overwrite_key=*/true)}) {}
+RocksBatch::RocksBatch(const RocksDatabase& database)
+    : database_(database), batch_(rocksdb::BytewiseComparator(), 0, /*overwrite_key=*/true) {}
 
-Batch::~Batch() = default;
-
-void Batch::Put(Family family, std::string_view key, std::string_view value) {
-  Require(rep_->batch.Put(rep_->database.Handle(family), ToSlice(key), ToSlice(value)));
+void RocksBatch::Put(Family family, std::string_view key, std::string_view value) {
+  Require(batch_.Put(database_.Handle(family), ToSlice(key), ToSlice(value)));
 }
 
-void Batch::Delete(Family family, std::string_view key) {
-  Require(rep_->batch.Delete(rep_->database.Handle(family), ToSlice(key)));
+void RocksBatch::Delete(Family family, std::string_view key) {
+  Require(batch_.Delete(database_.Handle(family), ToSlice(key)));
 }
 
-absl::StatusOr<std::optional<std::string>> Batch::Get(Family family, std::string_view key) const {
+absl::StatusOr<std::optional<std::string>> RocksBatch::Get(Family family,
+                                                           std::string_view key) const {
   std::string value;
-  rocksdb::Status status =
-      rep_->batch.GetFromBatchAndDB(rep_->database.db.get(), rocksdb::ReadOptions(),
-                                    rep_->database.Handle(family), ToSlice(key), &value);
-  return FromRocksGet(status, std::move(value), rep_->database.dir);
+  rocksdb::Status status = batch_.GetFromBatchAndDB(database_.db(), rocksdb::ReadOptions(),
+                                                    database_.Handle(family), ToSlice(key), &value);
+  return FromRocksGet(status, std::move(value), database_.dir());
 }
 
-std::unique_ptr<Cursor> Batch::Scan(Family family, std::string_view prefix) const {
-  auto cursor = std::make_unique<RocksCursor>(prefix, rep_->database.dir);
+std::unique_ptr<Cursor> RocksBatch::Scan(Family family, std::string_view prefix) const {
+  auto cursor = std::make_unique<RocksCursor>(prefix, database_.dir());
   rocksdb::ReadOptions options = cursor->BoundedOptions();
-  rocksdb::ColumnFamilyHandle* handle = rep_->database.Handle(family);
-  rocksdb::Iterator* base = rep_->database.db->NewIterator(options, handle);
+  rocksdb::ColumnFamilyHandle* handle = database_.Handle(family);
+  rocksdb::Iterator* base = database_.db()->NewIterator(options, handle);
   cursor->Start(
-      std::unique_ptr<rocksdb::Iterator>(rep_->batch.NewIteratorWithBase(handle, base, &options)));
+      std::unique_ptr<rocksdb::Iterator>(batch_.NewIteratorWithBase(handle, base, &options)));
   return cursor;
 }
 
-bool Batch::empty() const { return rep_->batch.GetWriteBatch()->Count() == 0; }
+bool RocksBatch::empty() const { return batch_.GetWriteBatch()->Count() == 0; }
 
 }  // namespace engram::storage

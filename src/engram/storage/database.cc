@@ -1,5 +1,7 @@
 #include "engram/storage/database.h"
 
+#include <utility>
+
 #include "engram/storage/rocks.h"
 
 namespace engram::storage {
@@ -20,49 +22,52 @@ const rocksdb::Snapshot* Unwrap(const Snapshot* snapshot) {
 
 }  // namespace
 
-Database::Rep::~Rep() {
-  if (db == nullptr) return;
-  for (rocksdb::ColumnFamilyHandle* family : families) db->DestroyColumnFamilyHandle(family);
+RocksDatabase::RocksDatabase(std::filesystem::path dir, std::unique_ptr<rocksdb::DB> db,
+                             Families families)
+    : dir_(std::move(dir)), db_(std::move(db)), families_(families) {}
+
+RocksDatabase::~RocksDatabase() {
+  for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
 }
 
-Database::Database(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
-
-Database::~Database() = default;
-
-absl::StatusOr<std::optional<std::string>> Database::Get(Family family, std::string_view key,
-                                                         const Snapshot* snapshot) const {
+absl::StatusOr<std::optional<std::string>> RocksDatabase::Get(Family family, std::string_view key,
+                                                              const Snapshot* snapshot) const {
   rocksdb::ReadOptions options;
   options.snapshot = Unwrap(snapshot);
   std::string value;
-  rocksdb::Status status = rep_->db->Get(options, rep_->Handle(family), ToSlice(key), &value);
-  return FromRocksGet(status, std::move(value), rep_->dir);
+  rocksdb::Status status = db_->Get(options, Handle(family), ToSlice(key), &value);
+  return FromRocksGet(status, std::move(value), dir_);
 }
 
-std::unique_ptr<Cursor> Database::Scan(Family family, std::string_view prefix,
-                                       const Snapshot* snapshot) const {
-  auto cursor = std::make_unique<RocksCursor>(prefix, rep_->dir);
+std::unique_ptr<Cursor> RocksDatabase::Scan(Family family, std::string_view prefix,
+                                            const Snapshot* snapshot) const {
+  auto cursor = std::make_unique<RocksCursor>(prefix, dir_);
   rocksdb::ReadOptions options = cursor->BoundedOptions();
   options.snapshot = Unwrap(snapshot);
-  cursor->Start(
-      std::unique_ptr<rocksdb::Iterator>(rep_->db->NewIterator(options, rep_->Handle(family))));
+  cursor->Start(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, Handle(family))));
   return cursor;
 }
 
-std::unique_ptr<Snapshot> Database::TakeSnapshot() const {
-  return std::make_unique<RocksSnapshot>(rep_->db.get());
+std::unique_ptr<Snapshot> RocksDatabase::TakeSnapshot() const {
+  return std::make_unique<RocksSnapshot>(db_.get());
 }
 
-absl::Status Database::Write(Batch& batch, Sync sync) {
+std::unique_ptr<Batch> RocksDatabase::MakeBatch() const {
+  return std::make_unique<RocksBatch>(*this);
+}
+
+absl::Status RocksDatabase::Write(Batch& batch, Sync sync) {
   rocksdb::WriteOptions options;
   options.sync = sync == Sync::kYes;
-  return FromRocks(rep_->db->Write(options, batch.rep_->batch.GetWriteBatch()), rep_->dir,
+  return FromRocks(db_->Write(options, static_cast<RocksBatch&>(batch).write_batch()), dir_,
                    "write to");
 }
 
-absl::Status Database::DeleteRange(Family family, std::string_view begin, std::string_view end) {
-  return FromRocks(rep_->db->DeleteRange(rocksdb::WriteOptions(), rep_->Handle(family),
-                                         ToSlice(begin), ToSlice(end)),
-                   rep_->dir, "delete from");
+absl::Status RocksDatabase::DeleteRange(Family family, std::string_view begin,
+                                        std::string_view end) {
+  return FromRocks(
+      db_->DeleteRange(rocksdb::WriteOptions(), Handle(family), ToSlice(begin), ToSlice(end)), dir_,
+      "delete from");
 }
 
 }  // namespace engram::storage

@@ -39,72 +39,63 @@ class Snapshot {
 };
 
 // Walks the entries whose keys start with a prefix, in key order, as they were when it was made.
-// Views are good until the next Next(). Not thread-safe; must be gone before the database is.
+// Views are good until it moves. Not thread-safe; must be gone before the database is.
 //   for (auto cursor = db.Scan(...); cursor->valid(); cursor->Next()) ...; then check status().
 class Cursor {
  public:
   virtual ~Cursor() = default;
   virtual bool valid() const = 0;
   virtual void Next() = 0;
+  // To the first entry whose key is not below `key`. REQUIRES: `key` starts with the prefix.
+  virtual void Seek(std::string_view key) = 0;
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;
   // Not OK when it ended because of an error.
   virtual absl::Status status() const = 0;
 };
 
-class Batch;
+// Changes that become visible together in Database::Write. Reads through the batch see the database
+// with the batch's own changes on top. Made by Database::MakeBatch. Not thread-safe; must be gone
+// before the database is.
+class Batch {
+ public:
+  virtual ~Batch() = default;
 
-// Thread-safe. Owned by the engine.
+  virtual void Put(Family family, std::string_view key, std::string_view value) = 0;
+  virtual void Delete(Family family, std::string_view key) = 0;
+
+  virtual absl::StatusOr<std::optional<std::string>> Get(Family family,
+                                                         std::string_view key) const = 0;
+  // Do not change the batch while the cursor lives.
+  virtual std::unique_ptr<Cursor> Scan(Family family, std::string_view prefix) const = 0;
+
+  virtual bool empty() const = 0;
+};
+
+// Thread-safe. Owned by the engine. An interface only for the sake of the simulator, whose disks
+// are in memory (testing/memory_database.h).
 class Database {
  public:
+  // RocksDB's.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const DatabaseOptions& options);
-  ~Database();
+  virtual ~Database() = default;
 
   // nullopt if there is none. With a snapshot: as it was then.
-  absl::StatusOr<std::optional<std::string>> Get(Family family, std::string_view key,
-                                                 const Snapshot* snapshot = nullptr) const;
-  std::unique_ptr<Cursor> Scan(Family family, std::string_view prefix,
-                               const Snapshot* snapshot = nullptr) const;
-  std::unique_ptr<Snapshot> TakeSnapshot() const;
+  virtual absl::StatusOr<std::optional<std::string>> Get(
+      Family family, std::string_view key, const Snapshot* snapshot = nullptr) const = 0;
+  virtual std::unique_ptr<Cursor> Scan(Family family, std::string_view prefix,
+                                       const Snapshot* snapshot = nullptr) const = 0;
+  virtual std::unique_ptr<Snapshot> TakeSnapshot() const = 0;
+  virtual std::unique_ptr<Batch> MakeBatch() const = 0;
 
   // All of the batch or nothing. Readers see it only after it is as durable as `sync` asks. After
   // an error the batch may or may not be found when the directory is opened again; it is not
-  // visible until then.
-  [[nodiscard]] absl::Status Write(Batch& batch, Sync sync);
+  // visible until then. REQUIRES: the batch is this database's.
+  [[nodiscard]] virtual absl::Status Write(Batch& batch, Sync sync) = 0;
 
   // Drops the keys in [begin, end), unsynced: for what nobody will ask for again.
-  [[nodiscard]] absl::Status DeleteRange(Family family, std::string_view begin,
-                                         std::string_view end);
-
- private:
-  friend class Batch;
-  struct Rep;
-
-  explicit Database(std::unique_ptr<Rep> rep);
-  const std::unique_ptr<Rep> rep_;
-};
-
-// Changes that become visible together in Database::Write. Reads through the batch see the database
-// with the batch's own changes on top. Not thread-safe; must be gone before the database is.
-class Batch {
- public:
-  explicit Batch(const Database& database);
-  ~Batch();
-
-  void Put(Family family, std::string_view key, std::string_view value);
-  void Delete(Family family, std::string_view key);
-
-  absl::StatusOr<std::optional<std::string>> Get(Family family, std::string_view key) const;
-  // Do not change the batch while the cursor lives.
-  std::unique_ptr<Cursor> Scan(Family family, std::string_view prefix) const;
-
-  bool empty() const;
-
- private:
-  friend class Database;
-  struct Rep;
-
-  const std::unique_ptr<Rep> rep_;
+  [[nodiscard]] virtual absl::Status DeleteRange(Family family, std::string_view begin,
+                                                 std::string_view end) = 0;
 };
 
 }  // namespace engram::storage

@@ -111,17 +111,15 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& 
   descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, family);  // RocksDB insists on it
   for (const char* name : kFamilyNames) descriptors.emplace_back(name, family);
 
-  auto rep = std::make_unique<Rep>();
-  rep->dir = options.dir;
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::Status status =
       rocksdb::DB::Open(MakeDbOptions(), options.dir.string(), descriptors, &handles, &db);
   if (!status.ok()) return OpenError(status, options.dir);
-  rep->db.reset(db);
   db->DestroyColumnFamilyHandle(handles[0]);
-  std::copy(handles.begin() + 1, handles.end(), rep->families.begin());
-  return std::unique_ptr<Database>(new Database(std::move(rep)));
+  RocksDatabase::Families families{};
+  std::copy(handles.begin() + 1, handles.end(), families.begin());
+  return std::make_unique<RocksDatabase>(options.dir, std::unique_ptr<rocksdb::DB>(db), families);
 }
 
 }  // namespace engram::storage

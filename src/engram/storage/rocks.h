@@ -16,20 +16,50 @@
 
 namespace engram::storage {
 
-struct Database::Rep {
-  std::filesystem::path dir;
-  std::unique_ptr<rocksdb::DB> db;
-  std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families{};
+class RocksDatabase final : public Database {
+ public:
+  using Families = std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount>;
 
-  ~Rep();
+  RocksDatabase(std::filesystem::path dir, std::unique_ptr<rocksdb::DB> db, Families families);
+  ~RocksDatabase() override;
+
+  absl::StatusOr<std::optional<std::string>> Get(Family family, std::string_view key,
+                                                 const Snapshot* snapshot) const override;
+  std::unique_ptr<Cursor> Scan(Family family, std::string_view prefix,
+                               const Snapshot* snapshot) const override;
+  std::unique_ptr<Snapshot> TakeSnapshot() const override;
+  std::unique_ptr<Batch> MakeBatch() const override;
+  absl::Status Write(Batch& batch, Sync sync) override;
+  absl::Status DeleteRange(Family family, std::string_view begin, std::string_view end) override;
+
+  const std::filesystem::path& dir() const { return dir_; }
+  rocksdb::DB* db() const { return db_.get(); }
   rocksdb::ColumnFamilyHandle* Handle(Family family) const {
-    return families[static_cast<size_t>(family)];
+    return families_[static_cast<size_t>(family)];
   }
+
+ private:
+  const std::filesystem::path dir_;
+  const std::unique_ptr<rocksdb::DB> db_;
+  const Families families_;
 };
 
-struct Batch::Rep {
-  const Database::Rep& database;
-  rocksdb::WriteBatchWithIndex batch;
+class RocksBatch final : public Batch {
+ public:
+  explicit RocksBatch(const RocksDatabase& database);
+
+  void Put(Family family, std::string_view key, std::string_view value) override;
+  void Delete(Family family, std::string_view key) override;
+  absl::StatusOr<std::optional<std::string>> Get(Family family,
+                                                 std::string_view key) const override;
+  std::unique_ptr<Cursor> Scan(Family family, std::string_view prefix) const override;
+  bool empty() const override;
+
+  rocksdb::WriteBatch* write_batch() { return batch_.GetWriteBatch(); }
+
+ private:
+  const RocksDatabase& database_;
+  mutable rocksdb::WriteBatchWithIndex batch_;  // its readers are not const
 };
 
 inline rocksdb::Slice ToSlice(std::string_view s) { return rocksdb::Slice(s.data(), s.size()); }
@@ -59,6 +89,7 @@ class RocksCursor final : public Cursor {
 
   bool valid() const override;
   void Next() override { iterator_->Next(); }
+  void Seek(std::string_view key) override { iterator_->Seek(ToSlice(key)); }
   std::string_view key() const override { return ToView(iterator_->key()); }
   std::string_view value() const override { return ToView(iterator_->value()); }
   absl::Status status() const override;
