@@ -47,12 +47,54 @@ TimePoint Failover::NextWake() const {
 
 std::vector<Failover::Output> Failover::TakeOutput() { return std::exchange(output_, {}); }
 
-void Failover::On(const NodeId& from, const Heartbeat& heartbeat, TimePoint now) {
-  if (heartbeat.epoch.primary != from) return;
-  if (!state_.Accepts(heartbeat.epoch)) return Fence(from);
-  if (heartbeat.epoch != state_.epoch()) Follow(heartbeat.epoch, now);
+void Failover::Persisted(const HolderState& state, const Version& position, TimePoint now) {
+  if (granted_ && granted_->counter == state.promised()) {
+    SendTo(granted_->to, Promise{granted_->counter, position});
+    granted_.reset();
+  }
+  if (collecting_ && collecting_->counter == state.promised()) {
+    const bool first = collecting_->counter == 1;
+    SendToOthers(AskPromise{collecting_->counter, first ? holders_ : std::vector<NodeId>(),
+                            collecting_->handed_over});
+    collecting_->count.Add(self_, position);
+    AppointIfMajorityPromised(now);
+  }
+}
+
+void Failover::Create(TimePoint now) {
+  if (state_.MayPromise(1)) StartCollecting(1, now);
+}
+
+void Failover::HandOverTo(const NodeId& to, TimePoint now) {
+  if (!IsPrimary() || std::find(others_.begin(), others_.end(), to) == others_.end()) return;
+  state_.Promise(std::max(counter_seen_, state_.promised()) + 1, to);
+  Store();
+  canvassing_.reset();
+  collecting_.reset();
+  contact_.Promised(now);
+  handing_over_to_ = to;
+}
+
+void Failover::CompleteHandOver(const Version& position) {
+  if (handing_over_to_) SendTo(*handing_over_to_, HandOver{state_.promised(), position});
+}
+
+bool Failover::Hears(const NodeId& from, const Epoch& epoch, TimePoint now) {
+  if (epoch.primary != from || std::find(others_.begin(), others_.end(), from) == others_.end()) {
+    return false;
+  }
+  if (!state_.Accepts(epoch)) {
+    Fence(from);
+    return false;
+  }
+  if (epoch != state_.epoch()) Follow(epoch, now);
   contact_.Heard(now);
-  SendTo(from, HeartbeatAnswer{heartbeat.epoch, heartbeat.sent});
+  return true;
+}
+
+void Failover::On(const NodeId& from, const Heartbeat& heartbeat, TimePoint now) {
+  if (!Hears(from, heartbeat.epoch, now)) return;
+  SendTo(from, HeartbeatAnswer{heartbeat.epoch, heartbeat.sent, false, {}});
 }
 
 void Failover::On(const NodeId& from, const HeartbeatAnswer& answer, TimePoint now) {
@@ -86,14 +128,15 @@ void Failover::On(const NodeId& from, const WouldPromise& answer, TimePoint now)
 
 void Failover::On(const NodeId& from, const AskPromise& request, TimePoint now) {
   if (!state_.MayPromise(request.counter)) return Fence(from);
-  if (!WouldPromiseTo(from, request.counter, now)) return;
+  if (!request.primary_promised && !WouldPromiseTo(from, request.counter, now)) return;
   state_.Promise(request.counter, from);
+  granted_ = Granted{request.counter, from};
   Store();
   // Its own position may be history by the time that it appoints (decision 2).
   collecting_.reset();
   canvassing_.reset();
+  handing_over_to_.reset();
   contact_.Promised(now);
-  SendTo(from, Promise{request.counter, position_});
 }
 
 void Failover::On(const NodeId& from, const Promise& promise, TimePoint now) {
@@ -106,10 +149,19 @@ void Failover::On(const NodeId& from, const Appoint& appoint, TimePoint now) {
   if (state_.MayTakeOffice(appoint.counter, from)) TakeOffice(now);
 }
 
+void Failover::On(const NodeId& from, const HandOver& hand_over, TimePoint now) {
+  if (from != state_.epoch().primary || !state_.MayPromise(hand_over.counter)) return;
+  StartCollecting(hand_over.counter, now);
+  collecting_->handed_over = true;
+  collecting_->count.Add(from, hand_over.position);
+}
+
 // Decision 11. A primary that has its lease keeps its office; without, it may always give it up.
 bool Failover::WouldPromiseTo(const NodeId& from, uint64_t counter, TimePoint now) const {
   if (!state_.MayPromise(counter)) return false;
   if (IsPrimary()) return !lease_.IsValid(now);
+  // Of a space that is being created, nobody was primary before.
+  if (state_.promised() == 0) return true;
   return from == state_.epoch().primary || contact_.MayPromise(now);
 }
 
@@ -128,17 +180,21 @@ void Failover::CollectIfMajorityWould(TimePoint now) {
   if (!state_.MayPromise(counter)) return;
   // Between asking and now it may have heard the primary again.
   if (!IsPrimary() && !contact_.MayPromise(now)) return;
+  StartCollecting(counter, now);
+}
+
+// Its own promise counts when it is durable, like any other; the others are asked then.
+void Failover::StartCollecting(uint64_t counter, TimePoint now) {
   state_.Promise(counter, self_);
-  Store();
+  canvassing_.reset();
+  granted_.reset();
   contact_.Promised(now);
   collecting_ = Collecting{counter, PromiseCount(holders_)};
-  collecting_->count.Add(self_, position_);
-  SendToOthers(AskPromise{counter});
-  AppointIfMajorityPromised(now);
+  Store();
 }
 
 void Failover::AppointIfMajorityPromised(TimePoint now) {
-  const std::optional<NodeId> chosen = collecting_->count.MostCaughtUp();
+  const std::optional<NodeId> chosen = collecting_->count.MostCaughtUp(self_);
   if (!chosen) return;
   const uint64_t counter = collecting_->counter;
   collecting_.reset();
@@ -148,9 +204,9 @@ void Failover::AppointIfMajorityPromised(TimePoint now) {
 
 void Failover::TakeOffice(TimePoint now) {
   state_.TakeOffice(self_);
-  Store();
   collecting_.reset();
   canvassing_.reset();
+  handing_over_to_.reset();
   lease_ = PrimaryLease(options_.lease, others_);
   output_.emplace_back(TookOffice{state_.epoch()});
   BeatHeart(now);
@@ -161,6 +217,8 @@ void Failover::Follow(const Epoch& epoch, TimePoint now) {
   Store();
   collecting_.reset();
   canvassing_.reset();
+  granted_.reset();
+  handing_over_to_.reset();
   counter_seen_ = std::max(counter_seen_, epoch.counter);
   contact_.Heard(now);
   output_.emplace_back(Follows{epoch});
@@ -168,7 +226,7 @@ void Failover::Follow(const Epoch& epoch, TimePoint now) {
 
 void Failover::BeatHeart(TimePoint now) {
   next_heartbeat_ = now + options_.heartbeat;
-  SendToOthers(Heartbeat{state_.epoch(), now});
+  SendToOthers(Heartbeat{state_.epoch(), now, {}});
 }
 
 void Failover::Fence(const NodeId& from) {

@@ -11,6 +11,9 @@
 // What is said of the log is in the driver's hands: it tells the position, appends the first entry
 // of an epoch when told TookOffice, and cuts its log when told Follows.
 //
+// A planned handover is the same without the wait: the primary promises first, which ends its
+// writes; when the other one has the whole log, it is told, and collects the rest.
+//
 // Owned by its driver. Pure; not thread-safe. After a restart it is made anew from the stored
 // state.
 #pragma once
@@ -42,11 +45,12 @@ class Failover {
     NodeId to;
     FailoverMessage message;
   };
-  // To be durable before anything that comes after it is carried out.
+  // To be durable before anything that comes after it is carried out; then Persisted() is told.
   struct Persist {
     HolderState state;
   };
-  // This node is primary of a new epoch: its assignment is the first entry of it.
+  // This node is primary of a new epoch: its assignment is the first entry of it, and what this
+  // says is stored with that entry, before anything that comes after it is carried out.
   struct TookOffice {
     Epoch epoch;
   };
@@ -68,9 +72,21 @@ class Failover {
   TimePoint NextWake() const;
   // The port of the primary that is followed refused a connection.
   void OnPortRefused() { contact_.Refused(); }
-  // Of the last entry in the log. REQUIRES: told before the next call of anything else, whenever
-  // the log has changed.
-  void SetPosition(const Version& position) { position_ = position; }
+  // What Persist said is durable; the last entry in the log was then at `position`, and of an epoch
+  // that the promise fences off none can come after it.
+  void Persisted(const HolderState& state, const Version& position, TimePoint now);
+
+  // The first primary of a new space: collects promises of counter 1. REQUIRES: nothing has
+  // happened yet.
+  void Create(TimePoint now);
+  // This primary promises `to` a new counter, and takes no more writes. Nothing if it is not
+  // primary, or `to` no other holder.
+  void HandOverTo(const NodeId& to, TimePoint now);
+  // What HandOverTo has promised is durable, and the other one's log ends like this one, at
+  // `position`.
+  void CompleteHandOver(const Version& position);
+  // Who was promised the office by this one, until there is a newer epoch or promise.
+  const std::optional<NodeId>& handing_over_to() const { return handing_over_to_; }
 
   // To be carried out in this order.
   std::vector<Output> TakeOutput();
@@ -78,7 +94,15 @@ class Failover {
   const HolderState& state() const { return state_; }
   bool IsPrimary() const { return state_.IsPrimary(self_); }
   // Whether an answer of this primary may go without the flag; ask after reading or committing.
-  bool HasLease(TimePoint now) const { return IsPrimary() && lease_.IsValid(now); }
+  bool HasLease(TimePoint now) const { return now < LeaseUntil(); }
+  TimePoint LeaseUntil() const { return IsPrimary() ? lease_.ValidUntil() : TimePoint::min(); }
+  // When the primary that is followed was heard last.
+  TimePoint heard_at() const { return contact_.heard_at(); }
+  const std::vector<NodeId>& holders() const { return holders_; }
+  const std::vector<NodeId>& others() const { return others_; }
+  // What another holder has sent is of `epoch`, whose primary it is: follows it, or fences it.
+  // Whether it may be heeded.
+  bool Hears(const NodeId& from, const Epoch& epoch, TimePoint now);
 
  private:
   struct Canvassing {
@@ -88,6 +112,12 @@ class Failover {
   struct Collecting {
     uint64_t counter = 0;
     PromiseCount count;
+    bool handed_over = false;  // by the primary, which has promised
+  };
+  // A promise to another one that is not durable yet.
+  struct Granted {
+    uint64_t counter = 0;
+    NodeId to;
   };
 
   void On(const NodeId& from, const Heartbeat& heartbeat, TimePoint now);
@@ -98,10 +128,12 @@ class Failover {
   void On(const NodeId& from, const AskPromise& request, TimePoint now);
   void On(const NodeId& from, const Promise& promise, TimePoint now);
   void On(const NodeId& from, const Appoint& appoint, TimePoint now);
+  void On(const NodeId& from, const HandOver& hand_over, TimePoint now);
 
   bool WouldPromiseTo(const NodeId& from, uint64_t counter, TimePoint now) const;
   void StartCanvass(uint64_t counter, TimePoint now);
   void CollectIfMajorityWould(TimePoint now);
+  void StartCollecting(uint64_t counter, TimePoint now);
   void AppointIfMajorityPromised(TimePoint now);
   void TakeOffice(TimePoint now);
   void Follow(const Epoch& epoch, TimePoint now);
@@ -118,7 +150,6 @@ class Failover {
   std::mt19937_64& random_;
 
   HolderState state_;
-  Version position_;
   PrimaryLease lease_;
   PrimaryContact contact_;
   TimePoint next_heartbeat_;
@@ -126,6 +157,8 @@ class Failover {
   uint64_t counter_seen_ = 0;  // the largest that anybody is known to have promised
   std::optional<Canvassing> canvassing_;
   std::optional<Collecting> collecting_;
+  std::optional<Granted> granted_;
+  std::optional<NodeId> handing_over_to_;
   std::vector<Output> output_;
 };
 

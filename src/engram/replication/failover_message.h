@@ -44,10 +44,11 @@ struct WouldPromise {
 };
 
 // `holders`: only with the first counter of a space, which its hearer may not know yet; in the
-// ring's order.
+// ring's order. `primary_promised`: the primary that is followed has promised it already.
 struct AskPromise {
   uint64_t counter = 0;
   std::vector<NodeId> holders;
+  bool primary_promised = false;
 };
 // `position`: of the promiser's last entry; it appends nothing of an older epoch from now on.
 struct Promise {
@@ -55,8 +56,12 @@ struct Promise {
   Version position;
 };
 
-// From the primary: ask for promises now, I shall give you mine (a planned handover).
-struct HandOver {};
+// From the primary, whose log ends at `position` for good: I have promised you `counter`, collect
+// the others' promises (a planned handover).
+struct HandOver {
+  uint64_t counter = 0;
+  Version position;
+};
 
 // From the collector of `counter`: be primary.
 struct Appoint {

@@ -126,6 +126,8 @@ TEST(Failover, TheOnlyHolderMakesItselfPrimaryOfItsSpace) {
   Failover only(NodeId("a"), {NodeId("a")}, HolderState(), FailoverOptions(), random, now);
   EXPECT_FALSE(only.IsPrimary());
   only.Tick(only.NextWake());
+  EXPECT_FALSE(only.IsPrimary()) << "before its own promise is durable";
+  only.Persisted(only.state(), {}, only.NextWake());
   EXPECT_TRUE(only.IsPrimary());
   EXPECT_TRUE(only.HasLease(only.NextWake()));
 }
@@ -135,8 +137,8 @@ TEST(Failover, AStrangerIsNotHeeded) {
   const TimePoint now{std::chrono::hours(1)};
   const std::vector<NodeId> holders{NodeId("a"), NodeId("b"), NodeId("c")};
   Failover node(NodeId("a"), holders, HolderState(), FailoverOptions(), random, now);
-  node.Step(NodeId("z"), Heartbeat{{7, NodeId("z")}, now}, now);
-  node.Step(NodeId("b"), Heartbeat{{7, NodeId("c")}, now}, now);  // not its own epoch
+  node.Step(NodeId("z"), Heartbeat{{7, NodeId("z")}, now, {}}, now);
+  node.Step(NodeId("b"), Heartbeat{{7, NodeId("c")}, now, {}}, now);  // not its own epoch
   EXPECT_TRUE(node.TakeOutput().empty());
   EXPECT_EQ(node.state(), HolderState());
 }
@@ -149,9 +151,9 @@ TEST(Failover, AnAnswerFromTheFutureGivesNoLease) {
   state.Promise(1, NodeId("a"));
   state.TakeOffice(NodeId("a"));
   Failover node(NodeId("a"), {NodeId("a"), NodeId("b")}, state, FailoverOptions(), random, now);
-  node.Step(NodeId("b"), HeartbeatAnswer{epoch, now + seconds(1)}, now);
+  node.Step(NodeId("b"), HeartbeatAnswer{epoch, now + seconds(1), true, {}}, now);
   EXPECT_FALSE(node.HasLease(now));
-  node.Step(NodeId("b"), HeartbeatAnswer{epoch, now}, now);
+  node.Step(NodeId("b"), HeartbeatAnswer{epoch, now, true, {}}, now);
   EXPECT_TRUE(node.HasLease(now));
 }
 
@@ -160,11 +162,67 @@ TEST(Failover, StoresAPromiseBeforeItIsSent) {
   const TimePoint now{std::chrono::hours(1)};
   const std::vector<NodeId> holders{NodeId("a"), NodeId("b"), NodeId("c")};
   Failover node(NodeId("a"), holders, HolderState(), FailoverOptions(), random, now);
-  node.Step(NodeId("b"), AskPromise{1}, now + seconds(3));
+  node.Step(NodeId("b"), AskPromise{1, holders, false}, now + seconds(3));
   const auto output = node.TakeOutput();
-  ASSERT_EQ(output.size(), 2u);
-  EXPECT_EQ(std::get<Failover::Persist>(output[0]).state.promised(), 1u);
-  EXPECT_EQ(std::get<Failover::Send>(output[1]).to, NodeId("b"));
+  ASSERT_EQ(output.size(), 1u);
+  const HolderState bound = std::get<Failover::Persist>(output[0]).state;
+  EXPECT_EQ(bound.promised(), 1u);
+  node.Persisted(bound, {{1, NodeId("c")}, 7}, now + seconds(3));
+  const auto answer = node.TakeOutput();
+  ASSERT_EQ(answer.size(), 1u);
+  const auto& sent = std::get<Failover::Send>(answer[0]);
+  EXPECT_EQ(sent.to, NodeId("b"));
+  const Version position{{1, NodeId("c")}, 7};
+  EXPECT_EQ(std::get<Promise>(sent.message).position, position) << "as of when it was durable";
+}
+
+TEST(Failover, ANewSpaceHasItsPrimaryAtOnce) {
+  FailoverCluster cluster(3, 1, FailoverCluster::Space::kNew);
+  cluster.Create(1);
+  cluster.RunFor(seconds(1));
+  EXPECT_EQ(cluster.AgreedPrimary(), NodeId("b"));
+  EXPECT_EQ(cluster.newest_counter(), 1u);
+}
+
+TEST(Failover, ASpaceIsCreatedWithoutAHolderThatIsGone) {
+  FailoverCluster cluster(3, 1, FailoverCluster::Space::kNew);
+  cluster.Crash(0);
+  cluster.Create(1);
+  cluster.RunFor(seconds(1));
+  EXPECT_TRUE(cluster.HasLease(1));
+}
+
+TEST(Failover, OfTwoCreatorsOneIsPrimary) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    FailoverCluster cluster(3, seed, FailoverCluster::Space::kNew);
+    cluster.Create(0);
+    cluster.Create(1);
+    cluster.RunFor(seconds(10));
+    EXPECT_NE(cluster.AgreedPrimary(), std::nullopt) << "seed " << seed;
+  }
+}
+
+TEST(Failover, AnOfficeIsHandedOverWithoutAWait) {
+  for (const size_t size : {2u, 3u, 5u}) {
+    FailoverCluster cluster(size);
+    cluster.RunFor(seconds(5));
+    cluster.HandOver(0, 1);
+    EXPECT_FALSE(cluster.node(0).IsPrimary()) << "it takes no writes from then on";
+    cluster.RunFor(milliseconds(300));
+    EXPECT_TRUE(cluster.HasLease(1)) << size << " holders";
+    cluster.RunFor(seconds(1));
+    EXPECT_EQ(cluster.AgreedPrimary(), NodeId("b"));
+    EXPECT_EQ(cluster.newest_counter(), 2u);
+  }
+}
+
+TEST(Failover, AnOfficeThatNobodyTakesGoesToSomebodySoon) {
+  FailoverCluster cluster(3);
+  cluster.RunFor(seconds(5));
+  cluster.HandOver(0, 1);
+  cluster.Crash(1);
+  cluster.RunFor(seconds(8));
+  EXPECT_TRUE(cluster.HasLease(0) != cluster.HasLease(2));
 }
 
 }  // namespace

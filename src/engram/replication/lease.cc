@@ -1,6 +1,7 @@
 #include "engram/replication/lease.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "absl/base/macros.h"
 
@@ -17,12 +18,16 @@ void PrimaryLease::Answered(const NodeId& holder, TimePoint sent) {
   if (entry != sent_.end()) entry->second = std::max(entry->second, sent);
 }
 
-bool PrimaryLease::IsValid(TimePoint now) const {
-  const auto fresh = std::count_if(sent_.begin(), sent_.end(), [&](const auto& entry) {
-    return entry.second != TimePoint::min() && now < entry.second + lease_;
-  });
-  const size_t holders = sent_.size() + 1;
-  return static_cast<size_t>(fresh) + 1 > holders / 2;
+// Valid as long as the one that completes the majority was heard lately enough.
+TimePoint PrimaryLease::ValidUntil() const {
+  const size_t wanted = (sent_.size() + 1) / 2;  // of the others, besides this node
+  if (wanted == 0) return kNever;
+  std::vector<TimePoint> newest;
+  newest.reserve(sent_.size());
+  for (const auto& [holder, sent] : sent_) newest.push_back(sent);
+  std::sort(newest.begin(), newest.end(), std::greater<>());
+  const TimePoint last = newest[wanted - 1];
+  return last == TimePoint::min() ? last : last + lease_;
 }
 
 void PrimaryContact::Heard(TimePoint now) {

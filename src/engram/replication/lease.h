@@ -30,9 +30,10 @@ class PrimaryLease {
   // it says when the holder heard us at the earliest. From who is no holder, nothing changes.
   void Answered(const NodeId& holder, TimePoint sent);
 
-  // Whether an answer that was worked out before `now` may go without the flag. Ask after reading
-  // or committing, not before.
-  bool IsValid(TimePoint now) const;
+  // Until when an answer may go without the flag: ask after reading or committing, not before.
+  // TimePoint::min() if a majority has never answered.
+  TimePoint ValidUntil() const;
+  bool IsValid(TimePoint now) const { return now < ValidUntil(); }
 
  private:
   Duration lease_;
@@ -60,6 +61,7 @@ class PrimaryContact {
   bool MayPromise(TimePoint now) const { return refused_ || now >= due(); }
   bool refused() const { return refused_; }
   TimePoint due() const { return heard_ + wait_; }
+  TimePoint heard_at() const { return heard_; }
 
  private:
   Duration wait_;

@@ -14,11 +14,15 @@ bool PromiseCount::Add(const NodeId& promiser, const Version& position) {
   return !heard;
 }
 
-std::optional<NodeId> PromiseCount::MostCaughtUp() const {
+std::optional<NodeId> PromiseCount::MostCaughtUp(const NodeId& preferred) const {
   if (!HasMajority()) return std::nullopt;
   const auto best =
-      std::max_element(promises_.begin(), promises_.end(), [](const Promise& a, const Promise& b) {
-        return a.position != b.position ? a.position < b.position : a.rank > b.rank;
+      std::max_element(promises_.begin(), promises_.end(), [&](const Promise& a, const Promise& b) {
+        if (a.position != b.position) return a.position < b.position;
+        if (holders_[a.rank] == preferred || holders_[b.rank] == preferred) {
+          return holders_[b.rank] == preferred;
+        }
+        return a.rank > b.rank;
       });
   return holders_[best->rank];
 }

@@ -24,8 +24,8 @@ class PromiseCount {
 
   bool HasMajority() const { return promises_.size() > holders_.size() / 2; }
 
-  // Whom to appoint. Nothing without a majority.
-  std::optional<NodeId> MostCaughtUp() const;
+  // Whom to appoint; `preferred` if nobody has more. Nothing without a majority.
+  std::optional<NodeId> MostCaughtUp(const NodeId& preferred = NodeId()) const;
 
  private:
   struct Promise {

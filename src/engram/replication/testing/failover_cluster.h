@@ -28,11 +28,13 @@ struct NetworkOptions {
 
 class FailoverCluster {
  public:
-  explicit FailoverCluster(size_t size, uint64_t seed = 1) : random_(seed) {
+  enum class Space : uint8_t { kLedByFirst, kNew };
+  explicit FailoverCluster(size_t size, uint64_t seed = 1, Space space = Space::kLedByFirst)
+      : random_(seed) {
     for (size_t i = 0; i < size; ++i) ids_.emplace_back(std::string(1, static_cast<char>('a' + i)));
     nodes_.resize(size);
     HolderState created;
-    created.Follow({1, ids_[0]});
+    if (space == Space::kLedByFirst) created.Follow({1, ids_[0]});
     for (Node& node : nodes_) {
       node.stored = created;
       // Up to 10 % fast or slow: far worse than any clock, and within the second that lease and
@@ -58,17 +60,23 @@ class FailoverCluster {
     Node& node = nodes_[i];
     node.machine = std::make_unique<Failover>(ids_[i], ids_, node.stored, FailoverOptions(),
                                               random_, Local(i));
-    node.machine->SetPosition(node.position);
+  }
+  void Create(size_t i) {
+    nodes_[i].machine->Create(Local(i));
+    CarryOut(i);
+  }
+  void HandOver(size_t i, size_t to) {
+    nodes_[i].machine->HandOverTo(ids_[to], Local(i));
+    CarryOut(i);
+    nodes_[i].machine->CompleteHandOver(nodes_[i].position);
+    CarryOut(i);
   }
   // What it will find on its disk. REQUIRES: it is down.
   void SetStored(size_t i, const HolderState& state) { nodes_[i].stored = state; }
   // Takes no step, while its clock goes on (SIGSTOP).
   void Stop(size_t i) { nodes_[i].stopped = true; }
   void Continue(size_t i) { nodes_[i].stopped = false; }
-  void SetPosition(size_t i, const Version& position) {
-    nodes_[i].position = position;
-    nodes_[i].machine->SetPosition(position);
-  }
+  void SetPosition(size_t i, const Version& position) { nodes_[i].position = position; }
   // Its next outputs are carried out only up to the `count`-th; then it crashes.
   void CrashAfter(size_t i, size_t count) { nodes_[i].outputs_left = count; }
 
@@ -145,12 +153,17 @@ class FailoverCluster {
   }
 
   void CarryOut(size_t i) {
-    for (const Failover::Output& output : nodes_[i].machine->TakeOutput()) {
-      if (nodes_[i].outputs_left-- == 0) {
-        nodes_[i].outputs_left = SIZE_MAX;
-        return Crash(i);
+    // Carrying one out may bring more.
+    while (IsUp(i)) {
+      const std::vector<Failover::Output> outputs = nodes_[i].machine->TakeOutput();
+      if (outputs.empty()) return;
+      for (const Failover::Output& output : outputs) {
+        if (nodes_[i].outputs_left-- == 0) {
+          nodes_[i].outputs_left = SIZE_MAX;
+          return Crash(i);
+        }
+        std::visit([&](const auto& o) { CarryOut(i, o); }, output);
       }
-      std::visit([&](const auto& o) { CarryOut(i, o); }, output);
     }
   }
   void CarryOut(size_t i, const Failover::Send& send) {
@@ -166,10 +179,14 @@ class FailoverCluster {
       letters_.emplace(now_ + delay, Letter{i, to, send.message});
     }
   }
-  void CarryOut(size_t i, const Failover::Persist& persist) { nodes_[i].stored = persist.state; }
+  void CarryOut(size_t i, const Failover::Persist& persist) {
+    nodes_[i].stored = persist.state;
+    nodes_[i].machine->Persisted(persist.state, nodes_[i].position, Local(i));
+  }
   void CarryOut(size_t i, const Failover::TookOffice& office) {
     const auto [entry, is_new] = offices_.emplace(office.epoch.counter, ids_[i]);
     EXPECT_TRUE(is_new) << "two primaries by counter " << office.epoch.counter;
+    nodes_[i].stored = nodes_[i].machine->state();
     SetPosition(i, {office.epoch, 1});
   }
   void CarryOut(size_t, const Failover::Follows&) {}
