@@ -188,6 +188,7 @@ void Failover::StartCollecting(uint64_t counter, TimePoint now) {
   state_.Promise(counter, self_);
   canvassing_.reset();
   granted_.reset();
+  handing_over_to_.reset();
   contact_.Promised(now);
   collecting_ = Collecting{counter, PromiseCount(holders_)};
   Store();

@@ -4,7 +4,9 @@
 // Changes are queued with the writes of clients and carried out in their order, each in one batch;
 // that order decides whether a write came before a promise. `done` runs on the store's thread once
 // the batch is durable, with the log as it is then, and must not block. A command that the log
-// refuses (fenced, a gap) changes nothing and says so by its error, the log being as it is.
+// refuses (fenced, a gap) changes nothing and says so by its error, kWrongNode. After an error of
+// the disk (kStorageFailed, kUndetermined) the store takes no more commands. What FindLog says is
+// at least as new as what `done` was told.
 //
 // Thread-safe.
 #pragma once
@@ -61,8 +63,8 @@ class LogPort {
   virtual void Follow(const SpaceId& space, const Epoch& epoch, const EpochHistory& history,
                       Done done) = 0;
 
-  // Entries of the primary of `epoch`, which come right after `previous`. What is there already is
-  // skipped. Refused if fenced, or if `previous` is not the end of the log.
+  // Entries of the primary of `epoch`, which come right after `previous`. Refused if fenced, or if
+  // `previous` is not the end of the log.
   virtual void Append(const SpaceId& space, const Epoch& epoch, const Version& previous,
                       std::vector<Entry> entries, Done done) = 0;
 

@@ -29,10 +29,12 @@ struct Entries {
   std::vector<Entry> entries;
 };
 
-// The log of a holder that follows `epoch`, and is in step, ends at `position`, durably.
+// The log of a holder that follows `epoch`, and is in step, ends at `position`, durably. `gap`:
+// what it was sent does not come next.
 struct Confirm {
   Epoch epoch;
   Version position;
+  bool gap = false;
 };
 
 // The head of the outbox of a holder that follows `epoch`.

@@ -1,0 +1,104 @@
+#include "engram/replication/replica.h"
+
+#include <gtest/gtest.h>
+
+#include "engram/replication/testing/replica_cluster.h"
+
+namespace engram::replication {
+namespace {
+
+// Of three holders, led by the first.
+ReplicaCluster Created(size_t size = 3, uint64_t seed = 1) {
+  ReplicaCluster cluster(size, seed);
+  cluster.Create(0);
+  cluster.RunFor(seconds(2));
+  EXPECT_EQ(cluster.Primary(), 0u);
+  return cluster;
+}
+
+TEST(Replica, WhatThePrimaryWritesStandsInEveryLog) {
+  ReplicaCluster cluster = Created();
+  for (int i = 0; i < 500; ++i) cluster.Write(0);
+  cluster.RunFor(seconds(1));
+  EXPECT_EQ(cluster.log(1).Store().size(), 500u);
+  EXPECT_EQ(cluster.held_by_quorum().size(), 500u);
+  EXPECT_EQ(cluster.node(0).HeldByAll(), cluster.log(0).log().last());
+  cluster.Settle();
+}
+
+TEST(Replica, AFollowerThatWasDownCatchesUpFromWhereItWas) {
+  ReplicaCluster cluster = Created();
+  cluster.Write(0);
+  cluster.RunFor(seconds(1));
+  cluster.Crash(2);
+  for (int i = 0; i < 2'000; ++i) cluster.Write(0);
+  cluster.RunFor(seconds(2));
+  EXPECT_EQ(cluster.log(2).Store().size(), 1u);
+  cluster.Restart(2);
+  cluster.RunFor(seconds(5));
+  EXPECT_EQ(cluster.log(2).Store().size(), 2'001u);
+  cluster.Settle();
+}
+
+TEST(Replica, AReplacedPrimarysTailIsMerged) {
+  ReplicaCluster cluster = Created();
+  cluster.Write(0);
+  cluster.RunFor(seconds(1));
+  cluster.CutOff(0);
+  const auto alone = cluster.Write(0);
+  ASSERT_TRUE(alone.has_value());
+  cluster.RunFor(seconds(8));
+  ASSERT_NE(cluster.Primary(), 0u);
+  cluster.Write(*cluster.Primary());
+  cluster.RunFor(seconds(1));
+  EXPECT_FALSE(cluster.log(1).Store().contains(*alone));
+  cluster.Settle();
+  EXPECT_TRUE(cluster.log(1).Store().contains(*alone));
+}
+
+TEST(Replica, ABranchIsMerged) {
+  ReplicaCluster cluster = Created();
+  cluster.RunFor(seconds(1));
+  cluster.CutOff(2);
+  cluster.RunFor(seconds(4));
+  EXPECT_EQ(cluster.Write(2), std::nullopt) << "only one that is cut off may, and must say so";
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(cluster.Write(2, /*branch=*/true).has_value());
+  EXPECT_EQ(cluster.log(2).log().outbox_entries, 300u);
+  cluster.Settle();
+}
+
+TEST(Replica, AHandoverMovesTheOfficeWithTheWholeLog) {
+  ReplicaCluster cluster = Created();
+  for (int i = 0; i < 1'000; ++i) cluster.Write(0);
+  cluster.HandOver(0, 2);
+  cluster.RunFor(seconds(1));
+  EXPECT_EQ(cluster.Primary(), 2u);
+  EXPECT_EQ(cluster.newest_counter(), 2u);
+  EXPECT_EQ(cluster.log(2).Store().size(), 1'000u);
+  EXPECT_EQ(cluster.log(2).log().logged.rows().size(), 2u) << "nothing had to be merged";
+  cluster.Settle();
+}
+
+TEST(Replica, APrimaryWithABrokenDiskIsReplaced) {
+  ReplicaCluster cluster = Created();
+  cluster.Write(0);
+  cluster.RunFor(seconds(1));
+  const_cast<Replica&>(cluster.node(0)).OnStoreFailed();
+  EXPECT_FALSE(cluster.node(0).IsPrimary());
+  cluster.RunFor(seconds(6));
+  ASSERT_TRUE(cluster.Primary().has_value());
+  EXPECT_NE(cluster.Primary(), 0u);
+}
+
+TEST(Replica, AnOnlyHolderNeedsNobody) {
+  ReplicaCluster cluster(1);
+  cluster.Create(0);
+  cluster.RunFor(seconds(1));
+  ASSERT_EQ(cluster.Primary(), 0u);
+  EXPECT_EQ(cluster.node(0).LeaseUntil(), kNever);
+  cluster.Write(0);
+  EXPECT_EQ(cluster.node(0).HeldByAll(), cluster.log(0).log().last());
+}
+
+}  // namespace
+}  // namespace engram::replication
