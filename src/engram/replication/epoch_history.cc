@@ -1,6 +1,7 @@
 #include "engram/replication/epoch_history.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/base/macros.h"
 
@@ -10,6 +11,17 @@ namespace {
 bool EpochLess(const Version& row, const Epoch& epoch) { return row.epoch < epoch; }
 
 }  // namespace
+
+std::optional<EpochHistory> EpochHistory::FromRows(std::vector<Version> rows) {
+  Epoch before;
+  for (const Version& row : rows) {
+    if (row.sequence == 0 || row.epoch <= before) return std::nullopt;
+    before = row.epoch;
+  }
+  EpochHistory history;
+  history.rows_ = std::move(rows);
+  return history;
+}
 
 bool EpochHistory::MayAppend(const Version& position) const {
   const Version newest = last();

@@ -8,6 +8,7 @@
 // Value type. A few rows: one for each failover that a space has seen.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "engram/base/version.h"
@@ -16,6 +17,9 @@ namespace engram::replication {
 
 class EpochHistory {
  public:
+  // What rows() gave; nothing if it cannot have.
+  static std::optional<EpochHistory> FromRows(std::vector<Version> rows);
+
   // Of the newest entry; the default for an empty log, which is older than every position.
   Version last() const { return rows_.empty() ? Version() : rows_.back(); }
 

@@ -36,6 +36,16 @@ TEST(EpochHistory, GrowsBySequenceOrByEpoch) {
   EXPECT_EQ(history.last(), At(4, 1));
 }
 
+TEST(EpochHistory, IsMadeAgainOfItsRows) {
+  const EpochHistory history = Of({{1, 3}, {4, 2}});
+  EXPECT_EQ(EpochHistory::FromRows(history.rows()), history);
+  EXPECT_EQ(EpochHistory::FromRows({}), EpochHistory());
+  EXPECT_FALSE(EpochHistory::FromRows({At(4, 2), At(1, 3)}).has_value()) << "out of order";
+  EXPECT_FALSE(EpochHistory::FromRows({At(1, 2), At(1, 3)}).has_value()) << "an epoch twice";
+  EXPECT_FALSE(EpochHistory::FromRows({At(1, 0)}).has_value()) << "an epoch without an entry";
+  EXPECT_FALSE(EpochHistory::FromRows({{{}, 1}}).has_value()) << "no epoch";
+}
+
 TEST(EpochHistory, ContainsWhatItWasMadeOf) {
   const EpochHistory history = Of({{1, 3}, {4, 2}});
   EXPECT_TRUE(history.Contains(At(1, 1)));
