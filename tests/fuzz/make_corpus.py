@@ -242,6 +242,55 @@ def datagram_inputs():
     yield "noise", piece(b"EG\x01" + bytes(30), sealed=0)
 
 
+def replication_inputs():
+    """As proto/engram/peer/v1/replication.proto numbers the fields."""
+
+    def field(number, value):
+        if isinstance(value, int):
+            return length_varint(number << 3) + length_varint(value)
+        value = value.encode() if isinstance(value, str) else value
+        return length_varint(number << 3 | 2) + length_varint(len(value)) + value
+
+    def fixed(number, value):
+        return length_varint(number << 3 | 1) + struct.pack("<Q", value)
+
+    def epoch(number, counter, primary):
+        return field(number, field(1, counter) + field(2, primary))
+
+    def version(number, counter, primary, sequence):
+        return field(number, epoch(1, counter, primary) + field(2, sequence))
+
+    def part(kind, message):
+        return field(1, field(1, "notes") + field(kind, message))
+
+    reign, end = epoch(1, 3, "b"), (1, "a", 7)
+    parts = {
+        "heartbeat": part(2, reign + fixed(2, 12345) + version(3, 3, "b", 2)),
+        "heartbeat_answer": part(3, reign + fixed(2, 12345) + field(3, 1) + version(4, *end)),
+        "fenced": part(4, field(1, 4) + epoch(2, 3, "b")),
+        "canvass": part(5, field(1, 5)),
+        "would_promise": part(6, field(1, 5)),
+        "ask_promise": part(7, field(1, 1) + field(2, "b") + field(2, "a") + field(3, 1)),
+        "promise": part(8, field(1, 5) + version(2, *end)),
+        "appoint": part(9, field(1, 5)),
+        "hand_over": part(10, field(1, 5) + version(2, *end)),
+        "lineage": part(11, reign + version(2, *end) + version(2, 3, "b", 2)),
+        "entries": part(12, reign + version(2, *end) + field(3, epoch(1, 3, "b") + field(2, 1) + field(3, "x")) +
+                        field(3, field(2, 2) + field(3, "y"))),
+        "confirm": part(13, reign + version(2, *end)),
+        "offer": part(14, reign + field(2, version(1, 1, "a", 9) + field(2, 7) + field(3, "x")) +
+                      field(2, version(1, 0, "c", 1) + field(3, "y"))),
+        "unknown": part(99, b""),
+    }
+    for name, content in parts.items():
+        yield name, b"\1" + content
+    yield "all", b"\1" + b"".join(parts.values())
+    # XXH3-64 of nothing.
+    hello = field(1, field(1, "a") + field(2, "b") + fixed(3, 42)) + fixed(2, 0x2D06800538D394C2)
+    yield "hello", b"\0" + hello + fixed(3, 17)
+    yield "damaged", b"\0" + hello + field(15, parts["canvass"])
+
+
 def gzip_inputs():
     def pack(body):
         return gzip.compress(body, mtime=0)
@@ -291,7 +340,8 @@ def record_grpc_client():
 def main():
     inputs = {"server_connection": server_inputs, "client_connection": client_inputs, "heads": heads_inputs,
               "wire_text": wire_text_inputs, "message_reader": message_reader_inputs, "status": status_inputs,
-              "peek": peek_inputs, "gzip": gzip_inputs, "datagram": datagram_inputs}
+              "peek": peek_inputs, "gzip": gzip_inputs, "datagram": datagram_inputs,
+              "replication": replication_inputs}
     for target, make in inputs.items():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
