@@ -15,6 +15,10 @@ bool WasNotUnderstood(const absl::Status& status) {
   return status.GetPayload(internal::kNotUnderstoodPayload).has_value();
 }
 
+bool WasRefused(const absl::Status& status) {
+  return status.GetPayload(internal::kRefusedPayload).has_value();
+}
+
 void Channel::CallHandle::Cancel() {
   if (const std::shared_ptr<void> call = call_.lock()) {
     static_cast<internal::ClientCall*>(call.get())->Cancel();

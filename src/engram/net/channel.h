@@ -49,6 +49,10 @@ enum class Delivery : uint8_t {
 // want TLS and the other not, or a certificate is refused. Only of statuses made on this side.
 bool WasNotUnderstood(const absl::Status& status);
 
+// The peer's port refused the connection, on each of its addresses: no process listens there. So it
+// is told again while the channel backs off from that. Only of statuses made on this side.
+bool WasRefused(const absl::Status& status);
+
 struct CallResult {
   absl::Status status;  // OK, the peer's status (with its ErrorDetail), or a local one
   Delivery delivery = Delivery::kAnswered;

@@ -153,6 +153,7 @@ TEST_F(ChannelTest, RefusedConnectIsNotSentAndBackingOffFailsAtOnce) {
   for (int i = 0; i < 2; ++i) {
     const CallResult result = Call(testing::kUnary, "x");
     EXPECT_EQ(CodeOf(result.status), ErrorCode::kConnectionFailed);
+    EXPECT_TRUE(WasRefused(result.status));
     EXPECT_EQ(result.delivery, Delivery::kNotSent);
     EXPECT_EQ(result.request, "x");
   }
@@ -195,6 +196,7 @@ TEST_F(ChannelTest, PeerThatAcceptsButNeverSpeaksIsNotSent) {
   UseChannel("127.0.0.1:" + std::to_string(mute.local_endpoint().port()), options);
   const CallResult result = Call(testing::kUnary, "x");
   EXPECT_EQ(CodeOf(result.status), ErrorCode::kConnectionFailed);
+  EXPECT_FALSE(WasRefused(result.status)) << "its process may be there";
   EXPECT_EQ(result.delivery, Delivery::kNotSent);
 }
 

@@ -74,24 +74,35 @@ void Connector::TryNext(const std::string& last_error) {
   socket_.emplace(loop_.context());
   socket_->async_connect(addresses_[attempt],
                          [self = shared_from_this()](const boost::system::error_code& error) {
-                           if (!error && IsSelfConnected(*self->socket_))
-                             return self->TryNext("connection refused");
-                           if (!error && self->done_)
-                             return self->Finish(*std::move(self->socket_));
-                           const bool timed_out = error == boost::asio::error::operation_aborted;
-                           self->TryNext(timed_out ? "connecting took too long" : error.message());
+                           self->OnConnectEnd(error);
                          });
+}
+
+void Connector::OnConnectEnd(const boost::system::error_code& error) {
+  if (!done_) return;
+  const bool self_connected = !error && IsSelfConnected(*socket_);
+  if (!error && !self_connected) return Finish(*std::move(socket_));
+  if (self_connected || error == boost::asio::error::connection_refused) ++refused_;
+  if (self_connected) return TryNext("Connection refused");
+  const bool timed_out = error == boost::asio::error::operation_aborted;
+  TryNext(timed_out ? "connecting took too long" : error.message());
 }
 
 void Connector::Finish(absl::StatusOr<Socket> result) {
   if (!done_) return;
   timer_.Cancel();
-  if (!result.ok()) {
-    const std::string reason(result.status().message());
-    result = MakeError(ErrorCode::kConnectionFailed,
-                       fmt::format("cannot connect to {}: {}", name_, reason));
-  }
+  if (!result.ok()) result = Describe(result.status());
   std::exchange(done_, nullptr)(std::move(result));
+}
+
+absl::Status Connector::Describe(const absl::Status& failure) const {
+  const std::string reason(failure.message());
+  absl::Status status = MakeError(ErrorCode::kConnectionFailed,
+                                  fmt::format("cannot connect to {}: {}", name_, reason));
+  if (refused_ > 0 && refused_ == addresses_.size()) {
+    status.SetPayload(kRefusedPayload, absl::Cord());
+  }
+  return status;
 }
 
 void Connector::Cancel() {

@@ -18,6 +18,9 @@
 
 namespace engram::net::internal {
 
+// Marks the statuses of which WasRefused() is true; empty, and of no meaning to a peer.
+inline constexpr char kRefusedPayload[] = "engram/connection-refused";
+
 class Connector : public std::enable_shared_from_this<Connector> {
  public:
   // Errors are ConnectionFailed, and say what the last address answered.
@@ -33,7 +36,9 @@ class Connector : public std::enable_shared_from_this<Connector> {
 
   void Resolve(const Endpoint& endpoint);
   void TryNext(const std::string& last_error);
+  void OnConnectEnd(const boost::system::error_code& error);
   void Finish(absl::StatusOr<Socket> result);
+  absl::Status Describe(const absl::Status& failure) const;
 
   EventLoop& loop_;
   const TimePoint deadline_;
@@ -42,6 +47,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
   boost::asio::ip::tcp::resolver resolver_;
   std::vector<boost::asio::ip::tcp::endpoint> addresses_;
   size_t next_ = 0;
+  size_t refused_ = 0;  // addresses whose port did so
   std::optional<Socket> socket_;
   EventLoop::Timer timer_;
 };
