@@ -102,7 +102,7 @@ void CompareMemory(const MemoryKey& key, const HeldByMemory& all,
 void CheckDeleted(const HistoryIndex& index, const Memory& memory, const Held& held,
                   const Request& store, Report& report) {
   for (const Request* forget : memory.forgets) {
-    if (!Saw(index, *forget, store)) continue;
+    if (!Saw(index, *forget, store) || !index.IsOwed(*forget->ack)) continue;
     report.Add(
         Promise::kStaysDeleted, {held.line, forget->ack->line, store.ack->line},
         fmt::format("{} of {}/{} is in the copy of {}, though {} had deleted it, which saw it",

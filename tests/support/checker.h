@@ -28,10 +28,10 @@
 // 5  A request has one id, one place in each log, and stands once in a copy. That an effect came
 //    again after another write had replaced it shows as 1, 7 or 10.
 // 6  No answer comes later than deadline + `late`.
-// 7  What an acknowledged delete saw is in no copy at the end. It saw what was acknowledged before
-// it
-//    began at the same node, or by a quorum if it was not flagged itself; and what is before it in
-//    the same log. A read that shows deleted content is blamed under 10.
+// 7  What an acknowledged delete saw is in no copy at the end, if the delete is owed as in 1. It
+//    saw what was acknowledged before it began at the same node, or by a quorum if it was not
+//    flagged itself; and what is before it in the same log. A read that shows deleted content is
+//    blamed under 10.
 // 10 No read, flagged or not, shows what nobody can have written yet. A get without the flag
 //    reflects every write that was acknowledged before it began by a quorum, or in the epoch the
 //    get was answered from, or by the same node, or that its token covers; and what an earlier get

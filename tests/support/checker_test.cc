@@ -69,6 +69,15 @@ TEST(RightHistory, WriteIsLostWithTheOnlyDiskThatHadIt) {
   ExpectRight(story);
 }
 
+TEST(RightHistory, DeleteIsLostWithTheOnlyDiskThatHadIt) {
+  Story story;
+  story.Store("a", 0, In(1, "A", 1)).ack = AckLevel::kQuorum;
+  story.Forget("d", 10, In(1, "A", 2));
+  story.Copy("B", {"a"});
+  story.history.lost_disks.push_back({9, NodeId("A")});
+  ExpectRight(story);
+}
+
 TEST(NothingLost, WriteThatIsInNoCopy) {
   Story story;
   story.Store("a", 0, In(1, "A", 1));
