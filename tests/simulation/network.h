@@ -35,11 +35,13 @@ class Network {
  public:
   Network(Scheduler& scheduler, size_t nodes, LinkOptions options, uint64_t seed);
 
+  void SetLinks(const LinkOptions& options) { options_ = options; }
   void Set(size_t node, Condition condition) { conditions_[node] = condition; }
   Condition condition(size_t node) const { return conditions_[node]; }
   // Messages from `from` to `to` vanish; those back do not.
   void Cut(size_t from, size_t to) { cuts_.insert({from, to}); }
   void Heal() { cuts_.clear(); }
+  bool IsCut(size_t from, size_t to) const { return cuts_.contains({from, to}); }
   // Until then the node gets no message handled: those that it sends and those that come wait. Its
   // own timers are not the network's affair.
   void Stall(size_t node, TimePoint until) { stalled_until_[node] = until; }
@@ -57,7 +59,7 @@ class Network {
   void Arrive(size_t to, const std::function<void()>& deliver);
 
   Scheduler& scheduler_;
-  const LinkOptions options_;
+  LinkOptions options_;
   std::mt19937_64 random_;
   std::vector<Condition> conditions_;
   std::vector<TimePoint> stalled_until_;
