@@ -12,7 +12,7 @@ PACKAGES_BUILD=(
 PACKAGES_DEMO=(wordnet-base python3)
 PACKAGES_TESTS=(
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
-  python3 python3-grpcio python3-protobuf protobuf-compiler-grpc libgrpc++-dev nghttp2-client nftables iproute2 dnsmasq-base
+  python3 python3-grpcio python3-protobuf protobuf-compiler-grpc libgrpc++-dev nghttp2-client nftables iproute2 strace dnsmasq-base
 )
 # What `tools/bench wire` and `routing` compare with. Their daemons are not started: see install_without_daemons.
 PACKAGES_BENCH=(libgrpc++-dev nghttp2-client nghttp2-proxy haproxy nginx-light openssl valgrind)
