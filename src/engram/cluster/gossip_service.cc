@@ -1,32 +1,22 @@
 #include "engram/cluster/gossip_service.h"
 
-#include <fmt/format.h>
-
 #include <memory>
 #include <utility>
 
 #include "engram/base/error.h"
 #include "engram/cluster/gossip_methods.h"
+#include "engram/cluster/sender_check.h"
 
 namespace engram::cluster {
 namespace {
 
 enum class Sender : uint8_t { kAnybody, kMember };
 
-absl::Status CheckSender(const ControlPlane& control, const net::ServerCall& call) {
-  const std::string_view cluster = call.metadata().Find(kMdCluster).value_or("");
-  const std::string& ours = control.directory().cluster_id();
-  if (cluster == ours && !ours.empty()) return absl::OkStatus();
-  if (ours.empty()) return MakeError(ErrorCode::kNoLocalData, "this node is not a member yet");
-  return InvalidArgument(
-      kMdCluster,
-      fmt::format("this node is of cluster '{}', the request came from '{}'", ours, cluster));
-}
-
 template <class Request, class Reply>
 void Add(net::Server& server, ControlPlane& control, std::string_view method, Sender sender) {
   server.AddUnary(method, [&control, sender](net::ServerCall call, const std::string& body) {
-    absl::Status status = sender == Sender::kMember ? CheckSender(control, call) : absl::OkStatus();
+    absl::Status status =
+        sender == Sender::kMember ? CheckSender(control.directory(), call) : absl::OkStatus();
     if (!status.ok()) return call.Reply(status);
     Request request;
     if (!request.ParseFromString(body)) {

@@ -1,0 +1,25 @@
+// What the replication streams of a node have done, for metrics.
+#pragma once
+
+#include "engram/net/counters.h"
+
+namespace engram::cluster {
+
+// Written on the replication loop, read by any thread.
+struct ReplicationCounters {
+  net::Counter frames_sent;
+  net::Counter bytes_sent;  // of frames
+  net::Counter messages_sent;
+  net::Counter messages_dropped;  // by a bound, or with a stream that was lost
+  net::Counter streams_opened;    // and greeted by the other node
+  net::Counter streams_lost;      // and those that could not be opened
+  net::Counter ports_refused;
+
+  net::Counter frames_received;
+  net::Counter bytes_received;
+  net::Counter messages_received;
+  net::Counter messages_ignored;  // of a former life, or of an unknown kind
+  net::Counter frames_refused;    // a wrong checksum, or malformed
+};
+
+}  // namespace engram::cluster
