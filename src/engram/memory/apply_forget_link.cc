@@ -1,70 +1,34 @@
 #include "engram/memory/apply_parts.h"
-#include "engram/memory/keys.h"
+#include "engram/memory/errors.h"
 
 namespace engram::memory {
 
-using storage::Family;
+absl::StatusOr<WriteResult> ApplyForget(const WriteContext& context, const ForgetCommand& forget) {
+  auto memory = MemoryDraft::Read(context.apply, forget.id);
+  if (!memory.ok()) return memory.status();
+  if (!memory->alive()) return NoSuchMemory(forget.space, forget.id);
 
-absl::StatusOr<WriteResult> ApplyForget(ApplyContext context, const ForgetCommand& forget) {
-  auto before = parts::ReadAlive(context, forget.id);
-  if (!before.ok()) return before.status();
-  if (before->has_links) {
-    absl::Status removed = parts::RemoveLinks(context, forget.id);
-    if (!removed.ok()) return removed;
-  }
-
-  MemoryRecord tombstone;
+  LogEntry entry = parts::MakeEntry(context, LogOperation::kForget, forget.id, forget.identity);
+  entry.seen = SeenBy(memory->state());
+  RevisionRecord tombstone;
   tombstone.alive = false;
   tombstone.memory.updated_at = context.now;
-  tombstone.memory.revision = context.space.NextRevision(context.now, forget.identity.request_id);
-  parts::Uncount(context.space.record, *before);
-
-  LogEntry entry;
-  entry.operation = LogOperation::kForget;
-  entry.id = forget.id;
-  entry.revision = tombstone.memory.revision;
-  entry.line = forget.identity.line;
-  entry.body = EncodeMemory(tombstone);
-  const std::string key = MemoryKey(context.space.id(), forget.id);
-  context.batch.Put(Family::kMemories, key, entry.body);
-  context.batch.Delete(Family::kTerms, key);
-  if (before->has_embedding) context.batch.Delete(Family::kVectors, key);
-  parts::AppendLog(context, entry);
-  IndexChange change;
-  change.kind = IndexChange::Kind::kRemove;
-  change.id = forget.id;
-  context.space.changes.push_back(std::move(change));
-  return WriteResult{.id = forget.id, .version = entry.revision.version};
+  entry.body = EncodeContent(tombstone);
+  return parts::Log(context, *memory, entry, nullptr);
 }
 
-absl::StatusOr<WriteResult> ApplyLink(ApplyContext context, const LinkCommand& link) {
-  auto from = parts::ReadAlive(context, link.from);
+absl::StatusOr<WriteResult> ApplyLink(const WriteContext& context, const LinkCommand& link) {
+  auto from = MemoryDraft::ReadWithLinksTo(context.apply, link.from, link.to);
   if (!from.ok()) return from.status();
-  auto to = parts::ReadAlive(context, link.to);
+  if (!from->alive()) return NoSuchMemory(link.space, link.from);
+  auto to = MemoryDraft::ReadWithLinksTo(context.apply, link.to, link.from);
   if (!to.ok()) return to.status();
+  if (!to->alive()) return NoSuchMemory(link.space, link.to);
 
-  // The mark spares the reader of a memory without links the search for them. A link is no new
-  // revision of the memory.
-  if (!from->has_links) {
-    from->has_links = true;
-    context.batch.Put(Family::kMemories, MemoryKey(context.space.id(), link.from),
-                      EncodeMemory(*from));
-  }
-  context.batch.Put(Family::kLinks, LinkKey(context.space.id(), link.from, link.to),
-                    EncodeWeight(link.weight));
-  LogEntry entry;
-  entry.operation = LogOperation::kLink;
-  entry.id = link.from;
-  entry.revision = context.space.NextRevision(context.now, link.identity.request_id);
-  entry.line = link.identity.line;
+  LogEntry entry = parts::MakeEntry(context, LogOperation::kLink, link.from, link.identity);
+  entry.seen = SeenBy(from->state().links, link.to);
   entry.links.push_back({link.to, link.weight});
-  parts::AppendLog(context, entry);
-  IndexChange change;
-  change.kind = IndexChange::Kind::kLink;
-  change.id = link.from;
-  change.links = entry.links;
-  context.space.changes.push_back(std::move(change));
-  return WriteResult{.id = link.from, .version = entry.revision.version};
+  return parts::Log(context, *from, entry, nullptr);
 }
 
 }  // namespace engram::memory

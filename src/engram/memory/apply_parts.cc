@@ -1,49 +1,41 @@
 #include "engram/memory/apply_parts.h"
 
-#include "engram/memory/errors.h"
-#include "engram/memory/keys.h"
-
 namespace engram::memory::parts {
 
-using storage::Family;
+using Where = LogPlace::Where;
 
-absl::StatusOr<std::optional<MemoryRecord>> ReadRecord(const ApplyContext& context,
-                                                       const MemoryId& id) {
-  auto bytes = context.batch.Get(Family::kMemories, MemoryKey(context.space.id(), id));
-  if (!bytes.ok()) return bytes.status();
-  if (!bytes->has_value()) return std::optional<MemoryRecord>();
-  auto record = DecodeMemory(**bytes);
-  if (!record.ok()) return record.status();
-  return std::optional<MemoryRecord>(*std::move(record));
+LogEntry MakeEntry(const WriteContext& context, LogOperation operation, MemoryId id,
+                   const WriteIdentity& identity) {
+  LogEntry entry;
+  entry.operation = operation;
+  entry.id = std::move(id);
+  entry.revision =
+      context.apply.space.NextRevision(context.now, context.place.origin, identity.request_id);
+  entry.line = identity.line;
+  entry.fingerprint = context.fingerprint;
+  entry.space_created = context.space_created;
+  return entry;
 }
 
-absl::StatusOr<MemoryRecord> ReadAlive(const ApplyContext& context, const MemoryId& id) {
-  auto record = ReadRecord(context, id);
-  if (!record.ok()) return record.status();
-  if (record->has_value() && (*record)->alive) return **std::move(record);
-  return NoSuchMemory(context.space.id(), id);
-}
-
-absl::Status RemoveLinks(const ApplyContext& context, const MemoryId& from) {
-  std::vector<std::string> keys;
-  auto cursor = context.batch.Scan(Family::kLinks, LinksPrefix(context.space.id(), from));
-  for (; cursor->valid(); cursor->Next()) keys.emplace_back(cursor->key());
-  absl::Status status = cursor->status();
+absl::StatusOr<WriteResult> Log(const WriteContext& context, MemoryDraft& memory, LogEntry& entry,
+                                AnalyzedText* text) {
+  const ApplyContext& apply = context.apply;
+  absl::Status status = ApplyEntryTo(memory, apply, entry, text);
   if (!status.ok()) return status;
-  cursor.reset();  // the batch must not change under a cursor
-  for (const std::string& key : keys) context.batch.Delete(Family::kLinks, key);
-  return absl::OkStatus();
-}
-
-void Uncount(SpaceRecord& space, const MemoryRecord& memory) {
-  space.memories -= 1;
-  space.words -= memory.text_length;
-  space.vectors -= memory.has_embedding ? 1 : 0;
-}
-
-void AppendLog(const ApplyContext& context, const LogEntry& entry) {
-  context.batch.Put(Family::kLog, LogKey(context.space.id(), entry.revision.version),
-                    EncodeLogEntry(entry));
+  if (context.place.where == Where::kOutbox) {
+    apply.space.AddToOutbox(apply.batch, entry);
+  } else {
+    status = apply.space.Append(apply.batch, entry.revision.version, entry, EncodeLogEntry(entry));
+    if (!status.ok()) return status;
+  }
+  RememberRequest(apply, entry);
+  WriteResult result;
+  result.id = entry.id;
+  result.version = entry.revision.version;
+  result.created = entry.created;
+  result.space_created = entry.space_created;
+  result.branch = context.place.where == Where::kOutbox;
+  return result;
 }
 
 }  // namespace engram::memory::parts

@@ -1,25 +1,16 @@
-// Private to the apply_*.cc: the steps they share.
+// Private to the apply_*.cc: the steps that writes of clients share.
 #pragma once
-
-#include <optional>
 
 #include "engram/memory/apply.h"
 
 namespace engram::memory::parts {
 
-// The memory's record, tombstones included; nullopt if there never was one.
-absl::StatusOr<std::optional<MemoryRecord>> ReadRecord(const ApplyContext& context,
-                                                       const MemoryId& id);
+// The entry of a write, but for what the kind of write adds.
+LogEntry MakeEntry(const WriteContext& context, LogOperation operation, MemoryId id,
+                   const WriteIdentity& identity);
 
-// NotFound unless the memory is alive.
-absl::StatusOr<MemoryRecord> ReadAlive(const ApplyContext& context, const MemoryId& id);
-
-// Deletes all outgoing links.
-absl::Status RemoveLinks(const ApplyContext& context, const MemoryId& from);
-
-// Takes a living memory out of the space's totals.
-void Uncount(SpaceRecord& space, const MemoryRecord& memory);
-
-void AppendLog(const ApplyContext& context, const LogEntry& entry);
+// Applies and logs the entry, and answers the write.
+absl::StatusOr<WriteResult> Log(const WriteContext& context, MemoryDraft& memory, LogEntry& entry,
+                                AnalyzedText* text);
 
 }  // namespace engram::memory::parts

@@ -102,7 +102,7 @@ TEST_F(DurabilityTest, LogHoldsEveryChangeInOrder) {
     EXPECT_EQ(entry->revision.version.sequence, ++sequence);
   }
   EXPECT_THAT(operations,
-              ElementsAre(LogOperation::kCreateSpace, LogOperation::kStore, LogOperation::kStore,
+              ElementsAre(LogOperation::kAssign, LogOperation::kStore, LogOperation::kStore,
                           LogOperation::kLink, LogOperation::kForget));
 }
 

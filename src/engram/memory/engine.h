@@ -7,10 +7,11 @@
 // as EngineOptions::durability asks, and must not block. A request id that was used for another
 // request is an InvalidArgument. A failed or invalid write stores nothing; one that
 // the disk refused ends Undetermined, since the log may bring it back at the next start.
-// A write that is refused at once (invalid, queue full) has its `done` called by the caller's
-// thread before the method returns. Once the disk has refused a write, every later one fails until
-// the engine is opened anew; reads go on. Get() takes microseconds. Recall() is CPU-bound (up to
-// milliseconds) and belongs on a worker.
+// A node that is not primary of the space answers a write with kWrongNode, or takes it into a
+// branch of its own if the command says that it may. A write that is refused at once (invalid,
+// queue full) has its `done` called by the caller's thread before the method returns. Once the disk
+// has refused a write, every later one fails until the engine is opened anew; reads go on. Get()
+// takes microseconds. Recall() is CPU-bound (up to milliseconds) and belongs on a worker.
 #pragma once
 
 #include <filesystem>
@@ -23,6 +24,7 @@
 #include "absl/status/statusor.h"
 #include "engram/memory/findings.h"
 #include "engram/memory/types.h"
+#include "engram/replication/log_port.h"
 #include "engram/storage/database.h"
 
 namespace engram::memory {
@@ -39,7 +41,9 @@ struct EngineOptions {
   Durability durability = Durability::kFsync;
   size_t exact_vectors_max = 5'000;  // more in one space are searched through an HNSW graph
   Duration request_id_ttl = std::chrono::hours(1);  // how long a repeated request is recognised
-  uint64_t log_entries_max = 10'000;                // kept per space
+  uint64_t log_entries_max = 10'000;  // kept per space, and more while a holder lacks them
+  // A write is refused whose clock would be further ahead of the wall clock (SPEC C9).
+  Duration clock_ahead_max = std::chrono::seconds(60);
   size_t queue_max = 10'000;             // writes waiting; more are refused with Overloaded
   size_t queue_bytes_max = 64u << 20;    // likewise, about what they hold in memory
   size_t reply_cache_bytes = 32u << 20;  // encoded memories that are kept for GetEncoded
@@ -47,6 +51,9 @@ struct EngineOptions {
   absl::AnyInvocable<std::string(Memory) const> encode;
   // Wall clock; a port so that tests decide the time. Required; called from any thread.
   absl::AnyInvocable<WallMillis() const> wall_clock;
+  // Told which spaces have changed, after each group that was committed and before its `done`s, on
+  // the commit thread. Must not block. May be null.
+  absl::AnyInvocable<void(std::span<const SpaceId>)> on_committed;
 };
 
 struct FindOptions {
@@ -92,6 +99,9 @@ class Engine {
   virtual std::optional<SpaceSummary> FindSpace(std::string_view space) const = 0;
   // By name.
   virtual std::vector<SpaceSummary> ListSpaces() const = 0;
+
+  // The logs of the spaces, for replication; its commands are queued with the writes.
+  virtual replication::LogPort& log() = 0;
 
   // For what else a node keeps; of the family kCluster, all keys but those of keys.h.
   virtual storage::Database& database() = 0;

@@ -22,7 +22,7 @@ size_t BytesOf(const Memory& memory) {
 
 absl::StatusOr<std::shared_ptr<SpaceState>> EngineImpl::Searchable(const SpaceId& id,
                                                                    size_t dimension) const {
-  std::shared_ptr<SpaceState> space = spaces_.Find(id.view());
+  std::shared_ptr<SpaceState> space = FindReadable(id.view());
   if (space == nullptr) return NoSuchSpace(id);
   absl::Status usable = CheckDimension(dimension, space->record().dimension, id);
   if (usable.ok()) usable = space->EnsureLoaded(*database_);

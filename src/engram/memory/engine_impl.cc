@@ -2,7 +2,6 @@
 
 #include "engram/base/names.h"
 #include "engram/memory/errors.h"
-#include "engram/memory/fingerprint.h"
 #include "engram/memory/keys.h"
 #include "engram/memory/memory_reader.h"
 
@@ -10,15 +9,29 @@ namespace engram::memory {
 namespace {
 
 CommitQueueOptions QueueOptions(const EngineOptions& options) {
-  return {
-      .sync = options.durability == Durability::kFsync ? storage::Sync::kYes : storage::Sync::kNo,
-      .writes_max = options.queue_max,
-      .bytes_max = options.queue_bytes_max};
+  return {.writes_max = options.queue_max, .bytes_max = options.queue_bytes_max};
+}
+
+LocalStoreOptions StoreOptions(const EngineOptions& options) {
+  LocalStoreOptions store;
+  store.node = options.node_id;
+  store.sync = options.durability == Durability::kFsync ? storage::Sync::kYes : storage::Sync::kNo;
+  store.clock_ahead_max = options.clock_ahead_max;
+  store.housekeeping = {options.request_id_ttl, options.log_entries_max};
+  store.reply_cache_bytes = options.reply_cache_bytes;
+  return store;
+}
+
+LocalStoreOptions With(LocalStoreOptions options,
+                       absl::AnyInvocable<void(const CommitGroup&)> committed) {
+  options.committed = std::move(committed);
+  return options;
 }
 
 SpaceSummary Summarize(const SpaceState& space) {
   const SpaceRecord record = space.record();
-  return {space.id(), record.last, record.assignment, record.memories, record.dimension};
+  return {space.id(),      record.last,     record.assignment,
+          record.memories, record.siblings, record.dimension};
 }
 
 }  // namespace
@@ -26,68 +39,64 @@ SpaceSummary Summarize(const SpaceState& space) {
 EngineImpl::EngineImpl(EngineOptions options, std::unique_ptr<storage::Database> database)
     : options_(std::move(options)),
       database_(std::move(database)),
-      replies_(options_.reply_cache_bytes),
-      housekeeper_(*database_, {options_.request_id_ttl, options_.log_entries_max}),
+      store_(*database_,
+             With(StoreOptions(options_), [this](const CommitGroup& group) { Committed(group); })),
       keeper_(*database_, options_.exact_vectors_max),
-      queue_(
-          QueueOptions(options_),
-          [this] {
-            return CommitGroup({*database_, spaces_, replies_}, options_.node_id,
-                               options_.wall_clock());
-          },
-          [this](const CommitGroup& group) { Committed(group); }) {}
+      queue_(QueueOptions(options_),
+             [this](std::vector<Pending> group) {
+               store_.Commit(std::move(group), options_.wall_clock());
+             }),
+      log_(*database_, store_,
+           [this](PendingCommand command) { queue_.Submit(std::move(command)); }) {}
 
 absl::Status EngineImpl::LoadSpaces() {
-  auto cursor = database_->Scan(storage::Family::kCluster, kSpaceRecordPrefix);
-  for (; cursor->valid(); cursor->Next()) {
-    auto record = DecodeSpace(cursor->value());
-    if (!record.ok()) return record.status();
-    const SpaceId id(cursor->key().substr(kSpaceRecordPrefix.size()));
-    auto space = std::make_shared<SpaceState>(id, *record, SpaceState::Stored::kSomething);
-    spaces_.Insert(space);
-    if (record->vectors > options_.exact_vectors_max) keeper_.Visit(std::move(space));
+  if (absl::Status loaded = store_.Load(); !loaded.ok()) return loaded;
+  for (const auto& space : store_.spaces().List()) {
+    if (space->record().vectors > options_.exact_vectors_max) keeper_.Visit(space);
   }
-  return cursor->status();
+  return absl::OkStatus();
 }
 
 void EngineImpl::Committed(const CommitGroup& group) {
+  std::vector<SpaceId> changed;
   for (const auto& [name, draft] : group.drafts()) {
-    housekeeper_.Tidy(draft.id(), draft.record, options_.wall_clock());
+    if (!draft.changed) continue;
+    changed.push_back(draft.id());
     if (draft.state->NeedsCare(options_.exact_vectors_max)) keeper_.Visit(draft.state);
   }
-}
-
-void EngineImpl::Submit(WriteOperation operation, Done done, size_t bytes) {
-  const uint64_t fingerprint = FingerprintOf(operation);
-  queue_.Submit({std::move(operation), std::move(done), bytes, fingerprint});
+  if (options_.on_committed != nullptr && !changed.empty()) options_.on_committed(changed);
 }
 
 void EngineImpl::Store(StoreCommand command, Done done) {
   absl::Status taken = queue_.CheckRoom();
   if (taken.ok()) taken = ValidateStore(command, Window());
   if (!taken.ok()) return done(std::move(taken));
-  const size_t bytes = BytesOf(command);
-  AnalyzedText text = Analyze(command.content);
-  Submit(PreparedStore{std::move(command), std::move(text)}, std::move(done), bytes);
+  queue_.Submit(Prepare(std::move(command), std::move(done)));
 }
 
 void EngineImpl::Forget(ForgetCommand command, Done done) {
   absl::Status valid = ValidateForget(command, Window());
   if (!valid.ok()) return done(std::move(valid));
-  Submit(std::move(command), std::move(done), sizeof(command));
+  queue_.Submit(Prepare(std::move(command), std::move(done)));
 }
 
 void EngineImpl::Link(LinkCommand command, Done done) {
   absl::Status valid = ValidateLink(command, Window());
   if (!valid.ok()) return done(std::move(valid));
-  Submit(std::move(command), std::move(done), sizeof(command));
+  queue_.Submit(Prepare(std::move(command), std::move(done)));
+}
+
+std::shared_ptr<SpaceState> EngineImpl::FindReadable(std::string_view space) const {
+  std::shared_ptr<SpaceState> found = store_.spaces().Find(space);
+  if (found != nullptr && !found->HasChanges()) return nullptr;
+  return found;
 }
 
 absl::StatusOr<Memory> EngineImpl::Get(const SpaceId& space, const MemoryId& id) const {
   absl::Status valid = CheckSpaceName("space", space.view());
   if (valid.ok()) valid = CheckMemoryId("id", id.view());
   if (!valid.ok()) return valid;
-  if (spaces_.Find(space.view()) == nullptr) return NoSuchSpace(space);
+  if (FindReadable(space.view()) == nullptr) return NoSuchSpace(space);
   auto memory = ReadMemory(*database_, space, id, WithEmbedding::kYes);
   if (!memory.ok()) return memory.status();
   if (!memory->has_value()) return NoSuchMemory(space, id);
@@ -97,12 +106,12 @@ absl::StatusOr<Memory> EngineImpl::Get(const SpaceId& space, const MemoryId& id)
 absl::StatusOr<std::shared_ptr<const std::string>> EngineImpl::GetEncoded(
     const SpaceId& space, const MemoryId& id) const {
   const std::string key = MemoryKey(space, id);
-  ReplyCache::Lookup lookup = replies_.Find(key);
+  ReplyCache::Lookup lookup = store_.replies().Find(key);
   if (lookup.found != nullptr) return std::move(lookup.found);
   auto memory = Get(space, id);
   if (!memory.ok()) return memory.status();
   auto bytes = std::make_shared<const std::string>(options_.encode(*std::move(memory)));
-  replies_.Keep(key, lookup.ticket, bytes);
+  store_.replies().Keep(key, lookup.ticket, bytes);
   return bytes;
 }
 
@@ -138,14 +147,16 @@ absl::StatusOr<RecallResult> EngineImpl::ReadHits(const RecallQuery& query,
 }
 
 std::optional<SpaceSummary> EngineImpl::FindSpace(std::string_view space) const {
-  std::shared_ptr<SpaceState> found = spaces_.Find(space);
+  std::shared_ptr<SpaceState> found = FindReadable(space);
   if (found == nullptr) return std::nullopt;
   return Summarize(*found);
 }
 
 std::vector<SpaceSummary> EngineImpl::ListSpaces() const {
   std::vector<SpaceSummary> summaries;
-  for (const auto& space : spaces_.List()) summaries.push_back(Summarize(*space));
+  for (const auto& space : store_.spaces().List()) {
+    if (space->HasChanges()) summaries.push_back(Summarize(*space));
+  }
   return summaries;
 }
 

@@ -6,11 +6,10 @@
 
 #include "engram/memory/commit_queue.h"
 #include "engram/memory/engine.h"
-#include "engram/memory/housekeeper.h"
 #include "engram/memory/keeper.h"
+#include "engram/memory/local_store.h"
+#include "engram/memory/log_store.h"
 #include "engram/memory/ranking.h"
-#include "engram/memory/reply_cache.h"
-#include "engram/memory/space_table.h"
 #include "engram/memory/validate.h"
 #include "engram/storage/database.h"
 
@@ -38,13 +37,15 @@ class EngineImpl final : public Engine {
                                                   const RecallQuery& query) const override;
   std::optional<SpaceSummary> FindSpace(std::string_view space) const override;
   std::vector<SpaceSummary> ListSpaces() const override;
+  replication::LogPort& log() override { return log_; }
   storage::Database& database() override { return *database_; }
   bool BackgroundIdle() const override { return keeper_.Idle(); }
 
  private:
   RequestWindow Window() const { return {options_.wall_clock(), options_.request_id_ttl}; }
-  void Submit(WriteOperation operation, Done done, size_t bytes);
   void Committed(const CommitGroup& group);
+  // One that has a change; null if there is none.
+  std::shared_ptr<SpaceState> FindReadable(std::string_view space) const;
   // A space whose index is loaded and takes an embedding of so many numbers.
   absl::StatusOr<std::shared_ptr<SpaceState>> Searchable(const SpaceId& id, size_t dimension) const;
   [[nodiscard]] absl::Status Read(const RecallQuery& query, size_t bytes_max,
@@ -52,14 +53,13 @@ class EngineImpl final : public Engine {
   absl::StatusOr<RecallResult> ReadHits(const RecallQuery& query,
                                         std::vector<RankedMemory> ranked) const;
 
-  const EngineOptions options_;
+  EngineOptions options_;
   const std::unique_ptr<storage::Database> database_;
-  SpaceTable spaces_;
-  mutable ReplyCache replies_;
-  Housekeeper housekeeper_;  // commit thread only
+  LocalStore store_;
   // In this order: the queue's thread, gone first, uses the keeper.
   mutable Keeper keeper_;  // a recall may ask it to look after a space
   CommitQueue queue_;
+  LogStore log_;
 };
 
 }  // namespace engram::memory

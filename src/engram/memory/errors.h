@@ -23,4 +23,12 @@ inline absl::Status NoSuchMemory(const SpaceId& space, const MemoryId& id) {
       detail, fmt::format("there is no memory '{}' in the space '{}'", id.view(), space.view()));
 }
 
+// A change that another node has to take, or that comes from one who has no say any more.
+inline absl::Status Refused(const SpaceId& space, std::string_view why) {
+  ErrorDetail detail;
+  detail.code = ErrorCode::kWrongNode;
+  detail.space = space.value();
+  return MakeError(detail, fmt::format("space '{}': {}", space.view(), why));
+}
+
 }  // namespace engram::memory

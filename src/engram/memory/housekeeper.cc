@@ -1,10 +1,14 @@
 #include "engram/memory/housekeeper.h"
 
+#include <algorithm>
+
 #include "engram/memory/keys.h"
 
 namespace engram::memory {
 namespace {
 
+using replication::EpochHistory;
+using replication::SpaceLog;
 using std::chrono::milliseconds;
 
 // A quarter more is let grow before it is cut back: a range deletion costs every later scan a
@@ -15,28 +19,75 @@ constexpr uint64_t kSlackPart = 4;
 // must last until then.
 constexpr std::chrono::minutes kGrace{1};
 
+// Of a log that begins with the first entry of its first epoch, trimmed or not.
+uint64_t Entries(const EpochHistory& history) {
+  uint64_t entries = 0;
+  for (const Version& row : history.rows()) entries += row.sequence;
+  return entries;
+}
+
+uint64_t EntriesUpTo(const EpochHistory& history, const Version& position) {
+  uint64_t entries = position.sequence;
+  for (const Version& row : history.rows()) {
+    if (row.epoch < position.epoch) entries += row.sequence;
+  }
+  return entries;
+}
+
+// Of the entry that has `before` entries before it; past the end, of the next one of the last
+// epoch.
+Version PositionAt(const EpochHistory& history, uint64_t before) {
+  Version position;
+  for (const Version& row : history.rows()) {
+    position = {row.epoch, before + 1};
+    if (before < row.sequence) return position;
+    before -= row.sequence;
+  }
+  return {history.last().epoch, history.last().sequence + 1};
+}
+
 int64_t InMillis(Duration duration) {
   return std::chrono::duration_cast<milliseconds>(duration).count();
 }
 
 }  // namespace
 
-void Housekeeper::Tidy(const SpaceId& space, const SpaceRecord& record, WallMillis now) {
+void Housekeeper::Tidy(const SpaceId& space, const SpaceLog& log, WallMillis now) {
   Done& done = done_.try_emplace(space.value()).first->second;
-  TrimLog(space, record.last, done);
+  TrimLog(space, log, done);
   ExpireRequests(space, now, done);
 }
 
-void Housekeeper::TrimLog(const SpaceId& space, const Version& last, Done& done) {
+void Housekeeper::AllowTrim(const SpaceId& space, const Version& position) {
+  WriterLock lock(&mutex_);
+  Version& held = may_trim_.try_emplace(space.value()).first->second;
+  held = std::max(held, position);
+}
+
+Version Housekeeper::HeldByAll(const SpaceId& space, const SpaceLog& log) const {
+  if (log.holders.size() == 1 && log.holders.front() == self_) return log.last();
+  ReaderLock lock(&mutex_);
+  auto found = may_trim_.find(space.view());
+  return found == may_trim_.end() ? Version() : found->second;
+}
+
+void Housekeeper::TrimLog(const SpaceId& space, const SpaceLog& log, Done& done) {
   const uint64_t kept = options_.log_entries_max;
-  if (last.sequence - done.log_trimmed_to <= kept + kept / kSlackPart) return;
-  Version begin = last;
-  Version end = last;
-  begin.sequence = done.log_trimmed_to;
-  end.sequence = last.sequence - kept + 1;
-  absl::Status trimmed =
-      database_.DeleteRange(storage::Family::kLog, LogKey(space, begin), LogKey(space, end));
-  if (trimmed.ok()) done.log_trimmed_to = end.sequence;
+  const uint64_t entries = Entries(log.history);
+  if (entries < done.log_trimmed) done = Done();  // a tail was cut off
+  if (entries - done.log_trimmed <= kept + kept / kSlackPart) return;
+  // Up to the last entry that all holders have, at the most.
+  const Version held = HeldByAll(space, log);
+  if (!log.history.Contains(held)) return;
+  const uint64_t trimmed = std::min(entries - kept, EntriesUpTo(log.history, held));
+  if (trimmed <= done.log_trimmed) return;
+  const std::string begin =
+      done.log_trimmed == 0 ? SpacePrefix(space.view()) : LogKey(space, done.log_trimmed_to);
+  const Version end = PositionAt(log.history, trimmed);
+  absl::Status dropped = database_.DeleteRange(storage::Family::kLog, begin, LogKey(space, end));
+  if (!dropped.ok()) return;
+  done.log_trimmed_to = end;
+  done.log_trimmed = trimmed;
 }
 
 void Housekeeper::ExpireRequests(const SpaceId& space, WallMillis now, Done& done) {

@@ -41,6 +41,14 @@ absl::Status CheckIdentity(const std::filesystem::path& dir, const Identity& hel
   return absl::OkStatus();
 }
 
+// An older database is from now on one of this format: an older program would misread it.
+absl::Status Raise(storage::Database& database, std::string_view format) {
+  if (format == EncodeFormatVersion(kFormatVersion)) return absl::OkStatus();
+  const auto batch = database.MakeBatch();
+  batch->Put(Family::kCluster, kFormatKey, EncodeFormatVersion(kFormatVersion));
+  return database.Write(*batch, storage::Sync::kYes);
+}
+
 absl::Status Claim(storage::Database& database, const Identity& identity) {
   auto batch = database.MakeBatch();
   batch->Put(Family::kCluster, kFormatKey, EncodeFormatVersion(kFormatVersion));
@@ -61,7 +69,9 @@ absl::Status ClaimOrCheckIdentity(storage::Database& database, const std::filesy
   if (!bytes.ok()) return bytes.status();
   auto held = DecodeIdentity(bytes->value_or(""));
   if (!held.ok()) return held.status();
-  return CheckIdentity(dir, *held, expected);
+  absl::Status ours = CheckIdentity(dir, *held, expected);
+  if (!ours.ok()) return ours;
+  return Raise(database, **format);
 }
 
 }  // namespace engram::memory

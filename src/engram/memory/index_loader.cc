@@ -43,11 +43,14 @@ absl::Status LoadIndex(const storage::Database& database, const SpaceId& space, 
   if (!status.ok()) return status;
   return ForEach(database, *snapshot, Family::kLinks, prefix,
                  [&](std::string_view ends, std::string_view value) {
-                   auto weight = DecodeWeight(value);
                    const size_t nul = ends.find('\0');
-                   if (weight.ok())
-                     index.SetLink(ends.substr(0, nul), ends.substr(nul + 1), *weight);
-                   return weight.status();
+                   const std::string_view from = ends.substr(0, nul);
+                   // A forgotten memory may have links that the forget has not seen.
+                   if (index.documents().Find(from) == kNoOrdinal) return absl::OkStatus();
+                   auto links = DecodeLinks(value, MemoryId(ends.substr(nul + 1)));
+                   if (!links.ok()) return links.status();
+                   index.SetLink(from, links->front().to.view(), links->front().weight);
+                   return absl::OkStatus();
                  });
 }
 

@@ -27,6 +27,8 @@ GraphStep Look(const SpaceState& space, const VectorGraph* growing) {
     step.wasteful = index.Wasteful();
     if (growing == nullptr) growing = step.published.get();
     const size_t begin = growing == nullptr ? 0 : growing->rows();
+    // The space's dimension has changed: the index is loaded anew, and visited then.
+    if (growing != nullptr && growing->dimension() != vectors.dimension()) return;
     auto rows = vectors.Rows(begin, std::min(kRowsPerStep, vectors.rows() - begin));
     step.rows.assign(rows.begin(), rows.end());
   });

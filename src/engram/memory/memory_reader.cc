@@ -18,7 +18,8 @@ absl::StatusOr<std::optional<MemoryRecord>> ReadAlive(const Database& database,
   if (!bytes->has_value()) return std::optional<MemoryRecord>();
   auto record = DecodeMemory(**bytes);
   if (!record.ok()) return record.status();
-  if (!record->alive) return std::optional<MemoryRecord>();
+  const bool alive = !record->revisions.empty() && record->revisions.front().alive;
+  if (!alive) return std::optional<MemoryRecord>();
   return std::optional<MemoryRecord>(*std::move(record));
 }
 
@@ -26,9 +27,9 @@ absl::Status ReadLinks(const Database& database, const Snapshot& snapshot, Memor
   const std::string prefix = LinksPrefix(memory.space, memory.id);
   auto cursor = database.Scan(Family::kLinks, prefix, &snapshot);
   for (; cursor->valid(); cursor->Next()) {
-    auto weight = DecodeWeight(cursor->value());
-    if (!weight.ok()) return weight.status();
-    memory.links.push_back({MemoryId(cursor->key().substr(prefix.size())), *weight});
+    auto links = DecodeLinks(cursor->value(), MemoryId(cursor->key().substr(prefix.size())));
+    if (!links.ok()) return links.status();
+    memory.links.push_back({std::move(links->front().to), links->front().weight});
   }
   return cursor->status();
 }
@@ -43,6 +44,15 @@ absl::Status ReadEmbedding(const Database& database, const Snapshot& snapshot,
   return absl::OkStatus();
 }
 
+// The revision that is shown, with its siblings.
+Memory MemoryOf(MemoryRecord record) {
+  Memory memory = std::move(record.revisions.front().memory);
+  for (size_t i = 1; i < record.revisions.size() && record.revisions[i].alive; ++i) {
+    memory.siblings.push_back(std::move(record.revisions[i].memory));
+  }
+  return memory;
+}
+
 }  // namespace
 
 absl::StatusOr<std::optional<Memory>> ReadMemory(const Database& database, const SpaceId& space,
@@ -51,7 +61,7 @@ absl::StatusOr<std::optional<Memory>> ReadMemory(const Database& database, const
   auto record = ReadAlive(database, key, nullptr);
   if (!record.ok()) return record.status();
   auto needs_embedding = [&] {
-    return (*record)->has_embedding && with_embedding == WithEmbedding::kYes;
+    return (*record)->revisions.front().has_embedding && with_embedding == WithEmbedding::kYes;
   };
   std::unique_ptr<Snapshot> snapshot;
   if (record->has_value() && ((*record)->has_links || needs_embedding())) {
@@ -63,12 +73,14 @@ absl::StatusOr<std::optional<Memory>> ReadMemory(const Database& database, const
   }
   if (!record->has_value()) return std::optional<Memory>();
 
-  Memory memory = std::move((*record)->memory);
+  const bool has_links = (*record)->has_links;
+  const bool needs = needs_embedding();
+  Memory memory = MemoryOf(**std::move(record));
   memory.space = space;
   memory.id = id;
   absl::Status status;
-  if (snapshot != nullptr && (*record)->has_links) status = ReadLinks(database, *snapshot, memory);
-  if (status.ok() && snapshot != nullptr && needs_embedding()) {
+  if (snapshot != nullptr && has_links) status = ReadLinks(database, *snapshot, memory);
+  if (status.ok() && snapshot != nullptr && needs) {
     status = ReadEmbedding(database, *snapshot, key, memory);
   }
   if (!status.ok()) return status;

@@ -24,6 +24,11 @@ struct PendingWrite {
   uint64_t fingerprint = 0;  // of the operation: fingerprint.h
 };
 
+// Ready to be queued. REQUIRES: the command is valid (validate.h).
+PendingWrite Prepare(StoreCommand command, Engine::Done done);
+PendingWrite Prepare(ForgetCommand command, Engine::Done done);
+PendingWrite Prepare(LinkCommand command, Engine::Done done);
+
 const SpaceId& SpaceOf(const WriteOperation& operation);
 const WriteIdentity& IdentityOf(const WriteOperation& operation);
 

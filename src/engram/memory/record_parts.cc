@@ -13,9 +13,9 @@ absl::Status Damaged(std::string_view what) {
                                what));
 }
 
-Encoder Begin() {
+Encoder Begin(uint8_t format) {
   Encoder out;
-  out.Byte(kFirstFormat);
+  out.Byte(format);
   return out;
 }
 
@@ -40,6 +40,16 @@ void Put(Encoder& out, const std::vector<Link>& links) {
     out.Bytes(link.to.view());
     out.Double(link.weight);
   }
+}
+
+void Put(Encoder& out, const VersionVector& seen) {
+  out.Varint(seen.rows().size());
+  for (const Version& row : seen.rows()) Put(out, row);
+}
+
+void Put(Encoder& out, const std::vector<NodeId>& nodes) {
+  out.Varint(nodes.size());
+  for (const NodeId& node : nodes) out.Bytes(node.view());
 }
 
 Version TakeVersion(Decoder& in) {
@@ -70,6 +80,24 @@ std::vector<Link> TakeLinks(Decoder& in) {
     link.weight = in.Double();
   }
   return links;
+}
+
+VersionVector TakeSeen(Decoder& in) {
+  VersionVector seen;
+  for (size_t rows = in.Count(); rows > 0; --rows) seen.Add(TakeVersion(in));
+  return seen;
+}
+
+std::vector<NodeId> TakeNodes(Decoder& in) {
+  std::vector<NodeId> nodes(in.Count());
+  for (NodeId& node : nodes) node = NodeId(in.Bytes());
+  return nodes;
+}
+
+VersionVector AllBefore(const Version& origin) {
+  VersionVector seen;
+  if (origin.sequence > 1) seen.Add({origin.epoch, origin.sequence - 1});
+  return seen;
 }
 
 }  // namespace engram::memory::parts

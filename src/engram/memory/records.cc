@@ -41,20 +41,6 @@ absl::StatusOr<IndexEntry> DecodeIndexEntry(std::string_view bytes) {
   return entry;
 }
 
-std::string EncodeWeight(double weight) {
-  Encoder out = parts::Begin();
-  out.Double(weight);
-  return out.Take();
-}
-
-absl::StatusOr<double> DecodeWeight(std::string_view bytes) {
-  Decoder in(bytes);
-  bool known = parts::KnownFormat(in);
-  double weight = in.Double();
-  if (!known || !in.Finished()) return Damaged("link");
-  return weight;
-}
-
 std::string EncodeEmbedding(std::span<const float> embedding) {
   Encoder out = parts::Begin();
   out.Floats(embedding);
@@ -67,35 +53,6 @@ absl::StatusOr<std::vector<float>> DecodeEmbedding(std::string_view bytes) {
   std::vector<float> embedding = in.Floats();
   if (!known || !in.Finished()) return Damaged("embedding");
   return embedding;
-}
-
-std::string EncodeSpace(const SpaceRecord& record) {
-  Encoder out = parts::Begin();
-  parts::Put(out, record.last);
-  parts::Put(out, record.assignment);
-  out.Signed(ToInt(record.clock));
-  out.Varint(record.clock_counter);
-  out.Varint(record.memories);
-  out.Varint(record.vectors);
-  out.Varint(record.words);
-  out.Varint(record.dimension);
-  return out.Take();
-}
-
-absl::StatusOr<SpaceRecord> DecodeSpace(std::string_view bytes) {
-  Decoder in(bytes);
-  if (!parts::KnownFormat(in)) return Damaged("space record");
-  SpaceRecord record;
-  record.last = parts::TakeVersion(in);
-  record.assignment = parts::TakeVersion(in);
-  record.clock = WallMillis{in.Signed()};
-  record.clock_counter = static_cast<uint32_t>(in.Varint());
-  record.memories = in.Varint();
-  record.vectors = in.Varint();
-  record.words = in.Varint();
-  record.dimension = static_cast<uint32_t>(in.Varint());
-  if (!in.Finished()) return Damaged("space record");
-  return record;
 }
 
 std::string EncodeIdentity(const Identity& identity) {

@@ -17,7 +17,20 @@ void SpaceIndex::Apply(const IndexChange& change) {
     Replace(change.id.view(), change.entry);
     if (!change.embedding.empty()) SetEmbedding(change.id.view(), change.embedding);
   }
+  if (change.kind == IndexChange::Kind::kAllLinks) {
+    if (documents_.Find(change.id.view()) == kNoOrdinal) return;
+    links_.RemoveAll(documents_.Number(change.id.view()));
+  }
   for (const Link& link : change.links) SetLink(change.id.view(), link.to.view(), link.weight);
+}
+
+void SpaceIndex::SetDimension(size_t dimension) {
+  if (dimension == dimension_) return;
+  if (vectors_.rows() > 0) {
+    vectors_ = VectorIndex();
+    outdated_ = true;
+  }
+  dimension_ = dimension;
 }
 
 void SpaceIndex::Replace(std::string_view id, const IndexEntry& entry) {
@@ -27,6 +40,7 @@ void SpaceIndex::Replace(std::string_view id, const IndexEntry& entry) {
 }
 
 void SpaceIndex::SetEmbedding(std::string_view id, std::span<const float> embedding) {
+  if (embedding.size() != dimension_) return;
   const Ordinal document = documents_.Find(id);
   if (document != kNoOrdinal) vectors_.Add(document, embedding);
 }
@@ -45,6 +59,7 @@ void SpaceIndex::Remove(std::string_view id) {
 }
 
 bool SpaceIndex::Wasteful() const {
+  if (outdated_) return true;
   const size_t dead = documents_.size() - documents_.alive();
   return dead > kDeadMin && dead > documents_.alive();
 }

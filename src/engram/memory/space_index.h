@@ -24,7 +24,8 @@ struct IndexChange {
   enum class Kind : uint8_t {
     kReplace,  // the memory is now this entry, embedding and these links
     kRemove,
-    kLink,  // links holds the one that was added or changed
+    kLink,      // links holds the one that was added or changed
+    kAllLinks,  // the memory's links are now these
   };
   Kind kind = Kind::kReplace;
   MemoryId id;
@@ -36,6 +37,11 @@ struct IndexChange {
 class SpaceIndex {
  public:
   void Apply(const IndexChange& change);
+
+  // Embeddings of another dimension are left out from now on. Where it was another one before,
+  // those that have the new one are missing until the index is loaded anew (Wasteful).
+  void SetDimension(size_t dimension);
+  size_t dimension() const { return dimension_; }
 
   // The steps of Apply, for loading.
   void Replace(std::string_view id, const IndexEntry& entry);
@@ -50,10 +56,12 @@ class SpaceIndex {
   VectorIndex& vectors() { return vectors_; }
   const LinkTable& links() const { return links_; }
 
-  // More dead than living: it should be loaded anew.
+  // More dead than living, or a changed dimension: it should be loaded anew.
   bool Wasteful() const;
 
  private:
+  size_t dimension_ = 0;  // 0: not fixed yet
+  bool outdated_ = false;
   DocumentTable documents_;
   TextIndex text_;
   VectorIndex vectors_;

@@ -4,8 +4,8 @@
 
 namespace engram::memory {
 
-SpaceState::SpaceState(SpaceId id, SpaceRecord record, Stored stored)
-    : id_(std::move(id)), record_(std::move(record)) {
+SpaceState::SpaceState(SpaceId id, SpaceRecord record, replication::SpaceLog log, Stored stored)
+    : id_(std::move(id)), record_(std::move(record)), log_(std::move(log)) {
   if (stored == Stored::kNothing) index_ = std::make_unique<SpaceIndex>();
 }
 
@@ -14,10 +14,23 @@ SpaceRecord SpaceState::record() const {
   return record_;
 }
 
-void SpaceState::Publish(const SpaceRecord& record, const std::vector<IndexChange>& changes) {
+replication::SpaceLog SpaceState::log() const {
+  ReaderLock lock(&mutex_);
+  return log_;
+}
+
+bool SpaceState::HasChanges() const {
+  ReaderLock lock(&mutex_);
+  return log_.last().sequence > 0 || log_.outbox_entries > 0;
+}
+
+void SpaceState::Publish(const SpaceRecord& record, const replication::SpaceLog& log,
+                         const std::vector<IndexChange>& changes) {
   WriterLock lock(&mutex_);
   record_ = record;
+  log_ = log;
   if (index_ != nullptr) {
+    index_->SetDimension(record.dimension);
     for (const IndexChange& change : changes) index_->Apply(change);
   }
   if (loading_) missed_.insert(missed_.end(), changes.begin(), changes.end());
@@ -52,10 +65,12 @@ absl::Status SpaceState::Reload(const storage::Database& database) {
 // twice, which changes nothing.
 absl::Status SpaceState::Load(const storage::Database& database) {
   auto index = std::make_unique<SpaceIndex>();
+  index->SetDimension(record().dimension);
   absl::Status loaded = LoadIndex(database, id_, *index);
 
   WriterLock lock(&mutex_);
   if (loaded.ok()) {
+    index->SetDimension(record_.dimension);
     for (const IndexChange& change : missed_) index->Apply(change);
     index_ = std::move(index);
   }
@@ -80,6 +95,7 @@ bool SpaceState::NeedsCare(size_t exact_vectors_max) const {
 
 void SpaceState::SetGraph(std::shared_ptr<VectorGraph> graph) {
   WriterLock lock(&mutex_);
+  if (graph->dimension() != index_->vectors().dimension()) return;  // it has changed meanwhile
   index_->vectors().SetGraph(std::move(graph));
 }
 

@@ -1,4 +1,5 @@
-// One space of this node in memory: its record and, once somebody recalls from it, its index.
+// One space of this node in memory: its record, what its log contains and, once somebody recalls
+// from it, its index.
 //
 // The index is loaded at the first recall (a space nobody asks costs no memory but its record)
 // while writes go on: changes committed during a load are kept aside and applied before the index
@@ -18,6 +19,7 @@
 #include "engram/base/mutex.h"
 #include "engram/memory/records.h"
 #include "engram/memory/space_index.h"
+#include "engram/replication/space_log.h"
 #include "engram/storage/database.h"
 
 namespace engram::memory {
@@ -28,13 +30,17 @@ class SpaceState {
   // there from the start.
   enum class Stored : uint8_t { kNothing, kSomething };
 
-  SpaceState(SpaceId id, SpaceRecord record, Stored stored);
+  SpaceState(SpaceId id, SpaceRecord record, replication::SpaceLog log, Stored stored);
 
   const SpaceId& id() const { return id_; }
   SpaceRecord record() const;
+  replication::SpaceLog log() const;
+  // A holder that is bound to somebody, but has no change yet: for readers there is no space.
+  bool HasChanges() const;
 
   // What the commit thread made durable, in its order.
-  void Publish(const SpaceRecord& record, const std::vector<IndexChange>& changes);
+  void Publish(const SpaceRecord& record, const replication::SpaceLog& log,
+               const std::vector<IndexChange>& changes);
 
   // Returns when the index is there; one caller loads, the others wait.
   [[nodiscard]] absl::Status EnsureLoaded(const storage::Database& database);
@@ -58,6 +64,7 @@ class SpaceState {
   const SpaceId id_;
   mutable Mutex mutex_;
   SpaceRecord record_ ABSL_GUARDED_BY(mutex_);
+  replication::SpaceLog log_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<SpaceIndex> index_ ABSL_GUARDED_BY(mutex_);  // null: not loaded
   bool loading_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<IndexChange> missed_ ABSL_GUARDED_BY(mutex_);  // committed while loading

@@ -25,7 +25,8 @@ struct Link {
 };
 
 // One content of a memory at one time. `clock` is the hybrid logical clock (wall milliseconds,
-// counter) that orders concurrent revisions; `version` is the place in the space's log.
+// counter) that orders concurrent revisions; `version` is the place where it was logged first, its
+// origin, which it keeps wherever it is merged.
 struct Revision {
   WallMillis clock{};
   uint32_t clock_counter = 0;
@@ -47,8 +48,8 @@ struct Memory {
   WallMillis occurred_at{};
   WallMillis updated_at{};
   Revision revision;
-  // Revisions that a merge kept beside this one because neither had seen the other (SPEC C9); empty
-  // until replication.
+  // Living revisions that a merge kept beside this one because neither had seen the other (SPEC
+  // C9), the latest first, until a write has seen them. With their embeddings, without links.
   std::vector<Memory> siblings;
 };
 
@@ -63,6 +64,10 @@ struct WriteIdentity {
 };
 
 enum class CreateSpace : uint8_t { kNo, kYes };
+
+// Where a write may go that comes to a holder that is not the primary: nowhere, or to its branch,
+// which is merged when the primary is reached again (SPEC C7).
+enum class Branch : uint8_t { kNo, kYes };
 
 struct StoreCommand {
   SpaceId space;
@@ -79,12 +84,14 @@ struct StoreCommand {
   WriteIdentity identity;
   CreateSpace create_space =
       CreateSpace::kNo;  // kNo: NoAssignment if the space does not exist here
+  Branch branch = Branch::kNo;
 };
 
 struct ForgetCommand {
   SpaceId space;
   MemoryId id;
   WriteIdentity identity;
+  Branch branch = Branch::kNo;
 };
 
 struct LinkCommand {
@@ -93,15 +100,17 @@ struct LinkCommand {
   MemoryId to;
   double weight = 1.0;
   WriteIdentity identity;
+  Branch branch = Branch::kNo;
 };
 
 // What every write answers.
 struct WriteResult {
   MemoryId id;
-  Version version;
+  Version version;             // the origin of the change
   bool created = false;        // Store: the memory did not exist before
   bool space_created = false;  // this write made the space; Engine::FindSpace then knows it
   bool repeated = false;  // the request id had been applied before; this is the remembered result
+  bool branch = false;    // the change stands in this node's outbox, not in its main log
 };
 
 // --- recall
@@ -158,6 +167,7 @@ struct SpaceSummary {
   Version version;                   // of the last change
   Version assignment_version;        // of the change that created the space here
   uint64_t memories = 0;             // without tombstones
+  uint64_t siblings = 0;             // beside them
   uint32_t embedding_dimension = 0;  // 0: not fixed yet
 };
 

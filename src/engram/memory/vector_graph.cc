@@ -25,7 +25,8 @@ struct VectorGraph::Rep {
 };
 
 VectorGraph::VectorGraph(size_t dimension, size_t expected_rows)
-    : rep_(std::make_unique<Rep>(dimension, std::max<size_t>(expected_rows, 1024))) {}
+    : dimension_(dimension),
+      rep_(std::make_unique<Rep>(dimension, std::max<size_t>(expected_rows, 1024))) {}
 
 VectorGraph::~VectorGraph() = default;
 

@@ -37,12 +37,14 @@ class VectorGraph {
   // About the nearest `candidates` rows. REQUIRES: unit length, the graph's dimension.
   Result Search(std::span<const float> query, size_t candidates) const;
 
+  size_t dimension() const { return dimension_; }
   // Never waits.
   size_t rows() const { return rows_.load(std::memory_order_acquire); }
 
  private:
   struct Rep;
 
+  const size_t dimension_;
   std::atomic<size_t> rows_ = 0;
   mutable Mutex mutex_;
   const std::unique_ptr<Rep> rep_ ABSL_PT_GUARDED_BY(mutex_);

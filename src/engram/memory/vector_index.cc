@@ -35,7 +35,7 @@ void VectorIndex::Scan(std::span<const float> query, size_t begin, const Documen
 std::vector<ScoredDocument> VectorIndex::Search(std::span<const float> query,
                                                 const DocumentTable& documents,
                                                 const Filter& filter, Wanted wanted) const {
-  if (documents_.empty()) return {};
+  if (documents_.empty() || query.size() != dimension_) return {};
   std::vector<float> unit;
   AppendNormalized(query, unit);
 

@@ -30,7 +30,7 @@ class VectorIndex {
     size_t need = 0;
     size_t k = 0;
   };
-  // REQUIRES: the query has this index's dimension; it need not be of unit length.
+  // Nothing if the query has not this index's dimension; it need not be of unit length.
   std::vector<ScoredDocument> Search(std::span<const float> query, const DocumentTable& documents,
                                      const Filter& filter, Wanted wanted) const;
 

@@ -18,8 +18,17 @@
 namespace engram::storage {
 
 // What each holds is said in memory/keys.h. The order is that of the names in database.cc.
-enum class Family : uint8_t { kMemories, kTerms, kLinks, kVectors, kLog, kRequests, kCluster };
-inline constexpr size_t kFamilyCount = 7;
+enum class Family : uint8_t {
+  kMemories,
+  kTerms,
+  kLinks,
+  kVectors,
+  kLog,
+  kRequests,
+  kCluster,
+  kOutbox
+};
+inline constexpr size_t kFamilyCount = 8;
 
 enum class Sync : uint8_t {
   kNo,   // with the operating system when Write returns: survives the end of the process

@@ -1,0 +1,103 @@
+#include "engram/memory/local_store.h"
+
+#include <fmt/format.h>
+
+#include "engram/base/error.h"
+#include "engram/memory/keys.h"
+
+namespace engram::memory {
+namespace {
+
+using storage::Family;
+
+absl::Status Undetermined(const absl::Status& cause) {
+  return MakeError(
+      ErrorCode::kUndetermined,
+      fmt::format("the disk refused the write, which may yet be there after a restart: {}",
+                  std::string(cause.message())));
+}
+
+absl::Status ReadOnly(const absl::Status& cause) {
+  return MakeError(ErrorCode::kStorageFailed,
+                   fmt::format("an earlier write failed, so this node takes no more until it is "
+                               "restarted; reads go on. The failure was: {}",
+                               std::string(cause.message())));
+}
+
+// What came of one of a group.
+using Outcome = std::variant<absl::StatusOr<WriteResult>, absl::Status>;
+
+Outcome Apply(CommitGroup& group, Pending& pending) {
+  if (auto* write = std::get_if<PendingWrite>(&pending)) return group.Apply(*write);
+  return group.Apply(std::get<PendingCommand>(pending));
+}
+
+void Tell(Pending& pending, Outcome outcome, const CommitGroup& group) {
+  if (auto* write = std::get_if<PendingWrite>(&pending)) {
+    return write->done(std::get<absl::StatusOr<WriteResult>>(std::move(outcome)));
+  }
+  auto& command = std::get<PendingCommand>(pending);
+  auto& status = std::get<absl::Status>(outcome);
+  if (!status.ok()) return command.done(std::move(status));
+  command.done(group.LogOf(command.command.space));
+}
+
+void Fail(Pending& pending, const absl::Status& status) {
+  std::visit([&](auto& waiting) { waiting.done(status); }, pending);
+}
+
+absl::StatusOr<replication::SpaceLog> ReadSpaceLog(const storage::Database& database,
+                                                   const SpaceId& space, const SpaceRecord& record,
+                                                   const NodeId& self) {
+  auto bytes = database.Get(Family::kCluster, SpaceLogKey(space));
+  if (!bytes.ok()) return bytes.status();
+  if (!bytes->has_value()) return SpaceLogOf(record, self);
+  return DecodeSpaceLog(**bytes, record);
+}
+
+}  // namespace
+
+LocalStore::LocalStore(storage::Database& database, LocalStoreOptions options)
+    : database_(database),
+      options_(std::move(options)),
+      replies_(options_.reply_cache_bytes),
+      housekeeper_(database_, options_.node, options_.housekeeping) {}
+
+absl::Status LocalStore::Load() {
+  auto cursor = database_.Scan(Family::kCluster, kSpaceRecordPrefix);
+  for (; cursor->valid(); cursor->Next()) {
+    auto record = DecodeSpace(cursor->value());
+    if (!record.ok()) return record.status();
+    const SpaceId id(cursor->key().substr(kSpaceRecordPrefix.size()));
+    auto log = ReadSpaceLog(database_, id, *record, options_.node);
+    if (!log.ok()) return log.status();
+    spaces_.Insert(
+        std::make_shared<SpaceState>(id, *record, *std::move(log), SpaceState::Stored::kSomething));
+  }
+  return cursor->status();
+}
+
+void LocalStore::Commit(std::vector<Pending> pending, WallMillis now) {
+  if (!failed_.ok()) {
+    for (Pending& one : pending) Fail(one, ReadOnly(failed_));
+    return;
+  }
+  CommitGroup group({database_, spaces_, replies_}, {options_.node, options_.clock_ahead_max}, now);
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(pending.size());
+  for (Pending& one : pending) outcomes.push_back(Apply(group, one));
+  failed_ = group.Commit(options_.sync);
+  if (!failed_.ok()) {
+    // Nothing was applied in memory, but the log may have the batch and bring it back at the next
+    // start: neither done nor failed.
+    for (Pending& one : pending) Fail(one, Undetermined(failed_));
+    return;
+  }
+  for (const auto& [name, draft] : group.drafts()) {
+    if (draft.changed) housekeeper_.Tidy(draft.id(), draft.log, now);
+  }
+  if (options_.committed != nullptr) options_.committed(group);
+  for (size_t i = 0; i < pending.size(); ++i) Tell(pending[i], std::move(outcomes[i]), group);
+}
+
+}  // namespace engram::memory
