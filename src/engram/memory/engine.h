@@ -100,6 +100,10 @@ class Engine {
   // By name.
   virtual std::vector<SpaceSummary> ListSpaces() const = 0;
 
+  // Equal for equal copies, once they have the same log and nothing waits in an outbox. Reads the
+  // whole space: for a worker. NoAssignment if the space is not held here.
+  virtual absl::StatusOr<SpaceDigest> Digest(const SpaceId& space) const = 0;
+
   // The logs of the spaces, for replication; its commands are queued with the writes.
   virtual replication::LogPort& log() = 0;
 

@@ -160,4 +160,9 @@ std::vector<SpaceSummary> EngineImpl::ListSpaces() const {
   return summaries;
 }
 
+absl::StatusOr<SpaceDigest> EngineImpl::Digest(const SpaceId& space) const {
+  if (FindReadable(space.view()) == nullptr) return NoSuchSpace(space);
+  return store_.Digest(space);
+}
+
 }  // namespace engram::memory

@@ -37,6 +37,7 @@ class EngineImpl final : public Engine {
                                                   const RecallQuery& query) const override;
   std::optional<SpaceSummary> FindSpace(std::string_view space) const override;
   std::vector<SpaceSummary> ListSpaces() const override;
+  absl::StatusOr<SpaceDigest> Digest(const SpaceId& space) const override;
   replication::LogPort& log() override { return log_; }
   storage::Database& database() override { return *database_; }
   bool BackgroundIdle() const override { return keeper_.Idle(); }

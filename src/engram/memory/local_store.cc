@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engram/base/error.h"
 #include "engram/memory/keys.h"
+#include "engram/memory/space_digest.h"
 
 namespace engram::memory {
 namespace {
@@ -98,6 +101,16 @@ void LocalStore::Commit(std::vector<Pending> pending, WallMillis now) {
   }
   if (options_.committed != nullptr) options_.committed(group);
   for (size_t i = 0; i < pending.size(); ++i) Tell(pending[i], std::move(outcomes[i]), group);
+}
+
+// Requests that no holder has dropped yet: they go when they are older than their time to live, and
+// the space's clock, which is equal in equal copies, is not ahead of when that was last looked at.
+absl::StatusOr<SpaceDigest> LocalStore::Digest(const SpaceId& space) const {
+  using std::chrono::milliseconds;
+  const auto kept =
+      std::chrono::duration_cast<milliseconds>(options_.housekeeping.request_id_ttl / 2);
+  const WallMillis clock = spaces_.Find(space.view())->record().clock;
+  return DigestOf(database_, space, WallMillis{std::max<int64_t>(0, ToInt(clock) - kept.count())});
 }
 
 }  // namespace engram::memory

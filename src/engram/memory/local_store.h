@@ -47,6 +47,9 @@ class LocalStore {
   // the database has been opened anew.
   void Commit(std::vector<Pending> pending, WallMillis now);
 
+  // Equal for equal copies (space_digest.h). REQUIRES: the space is in spaces(). Thread-safe.
+  absl::StatusOr<SpaceDigest> Digest(const SpaceId& space) const;
+
   const SpaceTable& spaces() const { return spaces_; }
   ReplyCache& replies() const { return replies_; }
   // Thread-safe.

@@ -229,7 +229,8 @@ replication::SpaceLog SomeLog() {
   replication::SpaceLog log;
   log.holder.Promise(3, NodeId("n2"));
   log.holder.Follow({3, NodeId("n1")});
-  log.history = *replication::EpochHistory::FromRows({{{1, NodeId("n0")}, 7}, {{3, NodeId("n1")}, 4}});
+  log.history =
+      *replication::EpochHistory::FromRows({{{1, NodeId("n0")}, 7}, {{3, NodeId("n1")}, 4}});
   log.logged = VersionVector(log.history.rows());
   log.logged.Add({{1, NodeId("n2")}, 9});
   log.outbox = VersionVector({{{1, NodeId("n0")}, 8}, {{3, NodeId("n2")}, 2}});

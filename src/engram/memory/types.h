@@ -171,4 +171,11 @@ struct SpaceSummary {
   uint32_t embedding_dimension = 0;  // 0: not fixed yet
 };
 
+// Of everything that must be equal in all copies of a space.
+struct SpaceDigest {
+  uint64_t high = 0;
+  uint64_t low = 0;
+  friend bool operator==(const SpaceDigest&, const SpaceDigest&) = default;
+};
+
 }  // namespace engram::memory

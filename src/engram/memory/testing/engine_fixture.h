@@ -51,6 +51,7 @@ class EngineTest : public ::testing::Test {
     };
     options.exact_vectors_max = exact_vectors_max_;
     options.log_entries_max = log_entries_max_;
+    options.on_committed = [this](std::span<const SpaceId> spaces) { changed_ += spaces.size(); };
     return options;
   }
 
@@ -115,7 +116,8 @@ class EngineTest : public ::testing::Test {
 
   storage::TempDir dir_;
   std::atomic<int64_t> now_ = kTestStart;
-  std::atomic<int> encoded_ = 0;  // calls of EngineOptions::encode
+  std::atomic<int> encoded_ = 0;     // calls of EngineOptions::encode
+  std::atomic<size_t> changed_ = 0;  // spaces told of to EngineOptions::on_committed
   std::mt19937_64 random_{20231114};
   SpaceId space_{"space"};
   size_t exact_vectors_max_ = 5000;
