@@ -212,6 +212,31 @@ TEST_F(LogStoreTest, RequestThatTookEffectOnBothSidesHasOneEffectAfterTheHeal) {
   EXPECT_EQ(again->version.epoch, (Epoch{1, NodeId("a")}));
 }
 
+TEST_F(LogStoreTest, DuplicateThatWasCutOffCountsAgainSoThatTheNextWriteHasSeenIt) {
+  ASSERT_TRUE(a_.Write(commands_.Store("m1", "first")).ok());
+  Catch(a_, b_);
+  Catch(a_, c_);
+  const StoreCommand retried = commands_.Store("m1", "second");
+  ASSERT_TRUE(a_.Write(retried).ok());
+  ASSERT_TRUE(b_.Write(retried).ok());
+  ASSERT_TRUE(a_.Merge(b_).ok());
+  EXPECT_THAT(a_.Get("m1")->siblings, SizeIs(0));
+  // A primary that has neither: it will take the other one first.
+  ASSERT_TRUE(c_.TakeOffice(2).ok());
+  Catch(c_, a_);
+  EXPECT_EQ(a_.Log().outbox_entries, 2u);
+  EXPECT_THAT(a_.Get("m1")->siblings, SizeIs(1));
+  ASSERT_TRUE(a_.Write(commands_.Store("m1", "next")).ok());
+  Heal(c_, b_);
+  Heal(c_, a_);
+  Catch(c_, b_);
+  for (const LogNode* node : {&a_, &b_, &c_}) {
+    EXPECT_EQ(node->Get("m1")->content, "next");
+    EXPECT_THAT(node->Get("m1")->siblings, SizeIs(0));
+    EXPECT_EQ(node->Digest(), c_.Digest());
+  }
+}
+
 TEST_F(LogStoreTest, FencedAndMisplacedCommandsAreRefusedAndChangeNothing) {
   ASSERT_TRUE(a_.Write(commands_.Store("m1", "apples")).ok());
   const std::vector<Entry> entries = *a_.port().ReadLog(LogNode::kSpace, {{1, NodeId("a")}, 1}, {});
