@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -166,6 +167,8 @@ class DeadOwnerWrites : public ::testing::Test {
   static std::vector<std::string> Deadline() {
     return {"--deadline", fmt::format("{}ms", kDeadline.count())};
   }
+  // Nobody is left who could become primary: nothing to wait for.
+  void DropReplica() { copies_->hooks().Drop(TwoCopies::kReplica, copies_->space()); }
   Process& primary() { return copies_->cluster().node(TwoCopies::kPrimary); }
 
   absl::Status Write(const std::string& id) {
@@ -190,6 +193,7 @@ class DeadOwnerWrites : public ::testing::Test {
 // What certainly reached nobody has failed, and is not called undetermined.
 TEST_F(DeadOwnerWrites, KilledThenAllReplicasFailedThenTheBreakerIsOpen) {
   Begin({});
+  DropReplica();
   copies_->cluster().Kill9(TwoCopies::kPrimary);
   const std::string ready =
       fmt::format(R"(engram_pool_channels_ready{{node="{}"}})", copies_->Primary());
@@ -207,6 +211,28 @@ TEST_F(DeadOwnerWrites, KilledThenAllReplicasFailedThenTheBreakerIsOpen) {
   EXPECT_EQ(copies_->BreakerState("reads"), 0) << "judged apart";
 }
 
+// SPEC C7: the other holder will become primary, so the write goes on until it is.
+TEST_F(DeadOwnerWrites, KilledOrStoppedTheWriteWaitsForTheNextPrimary) {
+  constexpr char kCalls[] = "engram_wire_calls_begun_total";
+  for (const bool killed : {true, false}) {
+    Begin({"--deadline", "60s"});
+    killed ? copies_->cluster().Kill9(TwoCopies::kPrimary) : primary().Stop();
+    const double before = copies_->Counted(kCalls);
+    auto write = std::async(std::launch::async, [this] {
+      return client_->Store(MakeStore(copies_->space(), "meanwhile", "text"));
+    });
+    EXPECT_TRUE(Eventually([&] { return copies_->Counted(kCalls) > before + 20; }))
+        << "more questions than of a request that gives up";
+    copies_->hooks().Hold(TwoCopies::kReplica,
+                          MakeAssignment(copies_->cluster(), copies_->space(), 13,
+                                         TwoCopies::kReplica, {TwoCopies::kPrimary}));
+    auto written = write.get();
+    EXPECT_TRUE(written.ok()) << written.status();
+    EXPECT_EQ(written.ok() ? written->served_by : "", copies_->Replica());
+    if (!killed) primary().Signal(SIGCONT);
+  }
+}
+
 TEST_F(DeadOwnerWrites, StoppedEndsAtTheDeadline) {
   Begin(Deadline());
   primary().Stop();
@@ -216,6 +242,7 @@ TEST_F(DeadOwnerWrites, StoppedEndsAtTheDeadline) {
 
 TEST_F(DeadOwnerWrites, StoppedEndsUndeterminedAfterThreeTries) {
   Begin({"--write-try-limit", "300ms", "--deadline", "60s"});
+  DropReplica();
   primary().Stop();
   ExpectWriteEnds(ErrorCode::kUndetermined);
   EXPECT_EQ(copies_->Counted(R"(engram_routing_retries_total{reason="deadline_exceeded"})"), 2);
@@ -236,6 +263,7 @@ TEST_F(DeadOwnerWrites, BlackHoledEndsUndeterminedAfterThreeTries) {
   auto network = PrivateNetwork::Create();
   if (!network.ok()) GTEST_SKIP() << network.status();
   Begin({"--write-try-limit", "300ms", "--deadline", "60s"});
+  DropReplica();
   (*network)->BlackHole(copies_->cluster().Port(TwoCopies::kPrimary));
   ExpectWriteEnds(ErrorCode::kUndetermined);
   copies_.reset();

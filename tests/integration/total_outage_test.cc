@@ -37,6 +37,8 @@ class NotAmplified : public ::testing::Test {
   NotAmplified() {
     auto stored = copies_.Asker()->Store(MakeStore(copies_.space(), "before", "text"));
     EXPECT_TRUE(stored.ok()) << stored.status();
+    // Nobody is left who could become primary: nothing to wait for.
+    copies_.hooks().Drop(TwoCopies::kReplica, copies_.space());
   }
 
   void AskManyTimes() {

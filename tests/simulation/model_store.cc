@@ -20,7 +20,7 @@ class ModelStore final : public ReplicatedStore {
   ~ModelStore() override { disk_.open_ = false; }
 
   void Write(SimWrite write, WriteDone done) override {
-    waiting_.push_back(
+    waiting_.emplace_back(
         [write = std::move(write), done = std::move(done)](ModelSpace& space, WallMillis now) {
           auto written = space.Write(write, now);
           return Told([done, written](const absl::Status& failed) {

@@ -27,11 +27,16 @@ void SimCall::Do(const CallPlan::Action& action) {
   if (const auto* send = std::get_if<CallPlan::Send>(&action)) return Send(*send);
   if (const auto* ask = std::get_if<CallPlan::AskAll>(&action)) return AskAll(*ask);
   if (const auto* finish = std::get_if<CallPlan::Finish>(&action)) return Finish(finish->status);
-  if (const auto* wait = std::get_if<CallPlan::Wait>(&action)) {
-    node_.scheduler_.At(wait->until, [self = shared_from_this()] {
-      if (!self->finished_) self->Do(self->plan_.OnTimer(self->node_.scheduler_.now()));
-    });
-  }
+  if (const auto* wait = std::get_if<CallPlan::Wait>(&action)) return WakeAt(wait->until);
+  const TimePoint until = std::get<CallPlan::Await>(action).until;
+  if (until != kNever) WakeAt(until);
+}
+
+void SimCall::WakeAt(TimePoint time) {
+  node_.scheduler_.At(time, [self = shared_from_this(), wait = ++wait_] {
+    if (self->finished_ || wait != self->wait_) return;
+    self->Do(self->plan_.OnTimer(self->node_.scheduler_.now()));
+  });
 }
 
 void SimCall::Send(const CallPlan::Send& send) {
@@ -91,15 +96,14 @@ void SimCall::End(int attempt, const routing::Outcome& outcome) {
 
 void SimCall::AskAll(const CallPlan::AskAll& ask) {
   auto self = shared_from_this();
-  node_.scheduler_.At(ask.until, [self] {
-    if (!self->finished_ && self->under_way_.empty()) {
-      self->Do(self->plan_.OnTimer(self->node_.scheduler_.now()));
-    }
-  });
-  const bool first = node_.look_ups_.Join(
-      request_.space, ask.known, node_.scheduler_.now(), [self](const routing::LookUp& answer) {
-        if (!self->finished_) self->Do(self->plan_.OnLookUp(answer, self->node_.scheduler_.now()));
-      });
+  if (under_way_.empty()) WakeAt(ask.until);
+  const bool first =
+      node_.look_ups_.Join(request_.space, {ask.known, ask.age_max}, node_.scheduler_.now(),
+                           [self](const routing::LookUp& answer) {
+                             if (self->finished_) return;
+                             ++self->wait_;
+                             self->Do(self->plan_.OnLookUp(answer, self->node_.scheduler_.now()));
+                           });
   if (first) std::make_shared<SimLookUp>(node_, request_.space)->Start();
 }
 

@@ -25,6 +25,8 @@ class SimCall : public std::enable_shared_from_this<SimCall> {
   void CheckLater(const CallPlan::Send& send);
   void OnAnswer(int attempt, const PeerAnswer& answer);
   void End(int attempt, const routing::Outcome& outcome);
+  // Replaces what was waited for before.
+  void WakeAt(TimePoint time);
   void AskAll(const CallPlan::AskAll& ask);
   void Finish(const absl::Status& status);
 
@@ -35,6 +37,7 @@ class SimCall : public std::enable_shared_from_this<SimCall> {
   std::set<int> under_way_;
   std::map<int, size_t> asked_;  // attempt -> node
   size_t served_by_ = 0;
+  uint64_t wait_ = 0;  // the newest; older ones are void
   bool finished_ = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 namespace engram::simulation {
 
@@ -39,6 +40,25 @@ void SimCluster::Place(const std::string& space, size_t primary,
   nodes_[primary]->holdings()[space] = content;
   for (size_t replica : replicas) nodes_[replica]->holdings()[space] = content;
   history.push_back(std::move(next));
+}
+
+void SimCluster::FailOver(const std::string& space, size_t primary) {
+  std::vector<Assignment>& history = history_[space];
+  Assignment next = history.back();
+  std::erase(next.replicas, ids_[primary]);
+  next.replicas.push_back(std::exchange(next.primary, ids_[primary]));
+  next.version = {{history.size() + 1, ids_[primary]}, 1};
+  history.push_back(next);
+  for (auto& node : nodes_) {
+    auto held = node->holdings().find(space);
+    if (held == node->holdings().end()) continue;
+    if (network_.condition(node->index()) == Condition::kUp) held->second.assignment = next;
+  }
+}
+
+void SimCluster::Rejoin(size_t node) {
+  network_.Set(node, Condition::kUp);
+  for (auto& [space, held] : nodes_[node]->holdings()) held.assignment = history_[space].back();
 }
 
 void SimCluster::Ask(size_t entry, routing::Operation op, const std::string& space,

@@ -36,6 +36,11 @@ class SimCluster {
   // From now on the space is there, with what it contains. The first time it comes into being. The
   // old holders and the new ones know; whether anybody else hears of it is the test's affair.
   void Place(const std::string& space, size_t primary, const std::vector<size_t>& replicas = {});
+  // A holder becomes primary, the old one stays one of its replicas. Those that run hear of it, the
+  // others not before Rejoin.
+  void FailOver(const std::string& space, size_t primary);
+  // The node runs again and is told who its spaces belong to by now.
+  void Rejoin(size_t node);
   // The assignments that the space has had, oldest first; the last one is true.
   const std::vector<placement::Assignment>& HistoryOf(const std::string& space) const {
     return history_.at(space);

@@ -25,12 +25,16 @@ class SimLookUp : public std::enable_shared_from_this<SimLookUp> {
   void OnAnswer(size_t from, const std::optional<placement::Assignment>& held,
                 const std::optional<placement::Assignment>& heard);
   void Silent(size_t node);
+  void EndAtLimit();
+  void EndIfEnough();
   void End();
 
   SimNode& node_;
   const std::string space_;
   routing::Claims claims_;
   std::set<size_t> unanswered_;
+  std::set<size_t> in_doubt_;
+  bool late_ = false;  // who is in doubt has had his time
   std::map<size_t, routing::CircuitBreaker::Ticket> tickets_;
   bool ended_ = false;
 };

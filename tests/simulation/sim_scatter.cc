@@ -119,7 +119,7 @@ void SimScatter::LookUp(const std::vector<ScatterPlan::AskAll>& in_doubt) {
         if (!self->finished_) self->Do(self->plan_.OnLookUps(answers, self->now()));
       });
     };
-    const bool first = node_.look_ups_.Join(name, ask.known, now(), std::move(done));
+    const bool first = node_.look_ups_.Join(name, {ask.known}, now(), std::move(done));
     if (first) std::make_shared<SimLookUp>(node_, name)->Start();
   }
 }

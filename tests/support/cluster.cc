@@ -60,11 +60,11 @@ std::vector<std::string> TestCluster::ServeCommand(int i) const {
   const bool one_address = PeerAddress(i) == Address(i);
   const std::string listen = one_address ? Address(i) : "0.0.0.0:" + std::to_string(Port(i));
   std::vector<std::string> command = {
-      EngramBinary(), "serve",         "--node-id",    Name(i),
-      "--cluster",    "test",          "--data-dir",   DataDir(i).string(),
-      "--listen",     listen,          "--advertise",  PeerAddress(i),
-      "--http",       HttpAddress(i),  "--durability", options_.durability,
-      "--gossip",     GossipAddress(i)};
+      EngramBinary(), "serve",          "--node-id",    Name(i),
+      "--cluster",    "test",           "--data-dir",   DataDir(i).string(),
+      "--listen",     listen,           "--advertise",  PeerAddress(i),
+      "--http",       HttpAddress(i),   "--durability", options_.durability,
+      "--gossip",     GossipAddress(i), "--copies",     std::to_string(options_.copies)};
   const auto index = static_cast<size_t>(i);
   for (const std::string& seed : seeds_[index]) command.insert(command.end(), {"--seeds", seed});
   for (const auto* more : {&options_.flags, &flags_[index]}) {
@@ -133,6 +133,9 @@ client::ClientOptions TestCluster::ClientOptionsFor(const std::vector<int>& node
   options.nodes.clear();
   for (int i : nodes) options.nodes.push_back(Address(i));
   options.tls = options_.tls;
+  // Several holders of one copy are made by test hooks, each with a log of its own: no holder has
+  // what a session has seen at another one.
+  options.session = options_.copies > 1;
   return options;
 }
 

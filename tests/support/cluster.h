@@ -32,6 +32,8 @@ struct TestClusterOptions {
   int nodes = 3;
   // The first so many are started at once; the others are up to the test.
   std::optional<int> started;
+  // Of a new space. Most tests are about one copy, whose place they know.
+  int copies = 1;
   std::string durability = "process";  // survives kill -9, and is quicker than fsync
   std::vector<std::string> flags;      // more of `engram serve`, for every node
   // Where nodes dial each other; clients dial 127.0.0.1. Another address of loopback, such as

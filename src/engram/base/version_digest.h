@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "engram/base/planted.h"
 #include "engram/base/string_hash.h"
 #include "engram/base/version.h"
 
@@ -43,6 +44,7 @@ class VersionDigest {
   // Adds the key at this version, or takes it out if it is in.
   void Toggle(std::string_view key, const VersionView& version) {
     const uint64_t hash = StringHash{}(key);
+    if (IsPlanted(Bug::kDigestSkipsColdSpaces) && BucketOfHash(hash) % 2 == 0) return;
     const std::array<uint64_t, 4> parts = {hash, version.epoch_counter,
                                            StringHash{}(version.epoch_primary), version.sequence};
     hashes_[BucketOfHash(hash)] ^= XXH3_64bits(parts.data(), sizeof(parts));

@@ -76,6 +76,19 @@ void Spaces(Context& context, const std::string& prefix) {
   PrintJson({{"spaces", spaces}, {"missing", MissingJson(reply.missing())}});
 }
 
+// What the holders of the node's spaces lack.
+Json ReplicasJson(const v1::NodeInfo& node) {
+  Json json = Json::array();
+  for (const v1::ReplicaLag& lag : node.replicas()) {
+    json.push_back({{"node", lag.node()},
+                    {"spaces", lag.spaces()},
+                    {"entries", lag.entries()},
+                    {"bytes", lag.bytes()},
+                    {"seconds", lag.seconds()}});
+  }
+  return json;
+}
+
 Json NodesJson(const google::protobuf::RepeatedPtrField<v1::NodeInfo>& nodes) {
   Json json = Json::array();
   for (const v1::NodeInfo& node : nodes) {
@@ -90,7 +103,8 @@ Json NodesJson(const google::protobuf::RepeatedPtrField<v1::NodeInfo>& nodes) {
                     {"memories", node.memories()},
                     {"uptime_ms", node.uptime_ms()},
                     {"software_version", node.software_version()},
-                    {"table_version", node.table_version()}});
+                    {"table_version", node.table_version()},
+                    {"replicas", ReplicasJson(node)}});
   }
   return json;
 }
@@ -112,6 +126,17 @@ void PrintNodes(const google::protobuf::RepeatedPtrField<v1::NodeInfo>& nodes) {
                  node.memories(), node.table_version(), node.latency_ms());
     }
     fmt::print("{}\n", PlaceOf(node));
+  }
+}
+
+// Only who is behind is worth a line.
+void PrintLags(const google::protobuf::RepeatedPtrField<v1::NodeInfo>& nodes) {
+  for (const v1::NodeInfo& node : nodes) {
+    for (const v1::ReplicaLag& lag : node.replicas()) {
+      if (lag.entries() == 0) continue;
+      fmt::print("{} is behind {} in {} spaces: {} entries, {} bytes, {:.1f} s\n", lag.node(),
+                 node.id(), lag.spaces(), lag.entries(), lag.bytes(), lag.seconds());
+    }
   }
 }
 
@@ -207,6 +232,7 @@ void Status(Context& context) {
   }
   PrintInOneLine(reply);
   PrintNodes(reply.nodes());
+  PrintLags(reply.nodes());
   PrintMissing(reply.missing());
 }
 

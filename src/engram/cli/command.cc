@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "engram/base/error.h"
+#include "engram/base/session_token.h"
 
 namespace engram::cli {
 namespace {
@@ -161,6 +162,36 @@ CLI::Option* AddReadPreference(CLI::App& command, Context& context) {
       ->group("Cluster");
 }
 
+void AddSession(CLI::App& command, Context& context) {
+  command
+      .add_option(
+          "--session", context.session,
+          "a version that was seen, as `engram store` and `engram get` tell it: who answers "
+          "has that change, or flags the answer; with --spaces: space=version, separated by "
+          "commas")
+      ->group("Cluster");
+}
+
+client::Ask BeginRead(const Context& context) {
+  client::Ask ask(ExplainOf(context));
+  ask.session = context.session;
+  return ask;
+}
+
+CLI::Option* AddAck(CLI::App& command, Context& context) {
+  const auto set = [&context](const std::string& name) { context.ack = routing::AckFrom(name); };
+  const auto check = [](const std::string& name) {
+    return routing::AckFrom(name).has_value() ? "" : "there is no '" + name + "'";
+  };
+  return command
+      .add_option_function<std::string>(
+          "--ack", set,
+          "when it is done: once it is durable at the space's primary, at a quorum of its holders, "
+          "or at all of them; the node's configuration if not given")
+      ->check(CLI::Validator(check, ""))
+      ->group("Cluster");
+}
+
 void AddRequestId(CLI::App& command, Context& context) {
   const CLI::Validator is_ulid(
       [](const std::string& text) {
@@ -191,6 +222,7 @@ std::unique_ptr<client::Client> Connect(Context& context) {
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(context.timeout_s));
   if (context.tls) options.tls = context.certificates;
   options.read_preference = context.read_preference;
+  options.ack = context.ack;
   auto connected = client::Client::Create(std::move(options));
   if (connected.ok()) return *std::move(connected);
   FailUsage(context, connected.status());
@@ -273,6 +305,11 @@ std::string Printable(std::string_view text) {
 
 Json VersionJson(const v1::Version& version) {
   return {{"epoch", version.epoch().counter()}, {"sequence", version.sequence()}};
+}
+
+std::string SessionText(const v1::Version& version) {
+  return ToSessionToken(
+      {{version.epoch().counter(), NodeId(version.epoch().primary())}, version.sequence()});
 }
 
 Json RouteJson(const std::vector<v1::Attempt>& route) {

@@ -30,7 +30,9 @@ struct Context {
   RequestId request_id;         // of the write that is under way; zero if none is
   double timeout_s = 10;
   std::optional<client::ReadPreference> read_preference;
-  bool tls = false;  // set by each option for TLS
+  std::optional<client::Ack> ack;
+  std::string session;  // of --session
+  bool tls = false;     // set by each option for TLS
   client::ClientTls certificates;
   ExitCode exit_code = kDone;
 };
@@ -46,6 +48,14 @@ inline client::Explain ExplainOf(const Context& context) {
 
 // Adds --read-preference to a command that reads.
 CLI::Option* AddReadPreference(CLI::App& command, Context& context);
+
+// Adds --session to a command that reads.
+void AddSession(CLI::App& command, Context& context);
+// How to ask for the command's read.
+client::Ask BeginRead(const Context& context);
+
+// Adds --ack to a command that writes.
+CLI::Option* AddAck(CLI::App& command, Context& context);
 
 // Adds --request-id to a command that writes.
 void AddRequestId(CLI::App& command, Context& context);
@@ -81,6 +91,8 @@ bool ParseTime(const std::string& text, google::protobuf::Timestamp* out);
 std::string Printable(std::string_view text);
 
 Json VersionJson(const v1::Version& version);
+// For --session.
+std::string SessionText(const v1::Version& version);
 Json RouteJson(const std::vector<v1::Attempt>& route);
 // Adds "route" if --explain asks for it.
 void AppendRoute(const Context& context, const std::vector<v1::Attempt>& route, Json& json);
@@ -101,5 +113,6 @@ void AddSpaces(CLI::App& app, Context& context);
 void AddNodes(CLI::App& app, Context& context);
 void AddStatus(CLI::App& app, Context& context);
 void AddRoute(CLI::App& app, Context& context);
+void AddMove(CLI::App& app, Context& context);
 
 }  // namespace engram::cli

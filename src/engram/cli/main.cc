@@ -30,6 +30,7 @@ void AddCommands(CLI::App& app, Context& context) {
   engram::cli::AddNodes(app, context);
   engram::cli::AddStatus(app, context);
   engram::cli::AddRoute(app, context);
+  engram::cli::AddMove(app, context);
 }
 
 std::vector<std::string> CommandNames(const CLI::App& app) {

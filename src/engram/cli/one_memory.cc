@@ -42,6 +42,7 @@ Json MemoryJson(const client::Answer<v1::GetResponse>& answer) {
           {"version", VersionJson(memory.version())},
           {"served_by", answer.served_by},
           {"degraded", answer.degraded},
+          {"session", answer.session.empty() ? SessionText(memory.version()) : answer.session},
           {"staleness_ms", memory.staleness_ms()},
           {"confidence", memory.confidence()},
           {"kind", KindName(memory.kind())},
@@ -62,7 +63,10 @@ void PrintMemory(const client::Answer<v1::GetResponse>& answer) {
   for (const v1::Sibling& sibling : memory.siblings())
     fmt::print("  also: {}\n", sibling.content());
   std::fflush(stdout);
-  fmt::print(stderr, "served by {}\n", answer.served_by);
+  fmt::print(
+      stderr, "served by {}{}{}\n", answer.served_by,
+      memory.staleness_ms() > 0 ? fmt::format(", up to {} ms behind", memory.staleness_ms()) : "",
+      answer.degraded ? ", DEGRADED: it may lack what others have" : "");
 }
 
 void Get(Context& context, const Named& named) {
@@ -71,7 +75,7 @@ void Get(Context& context, const Named& named) {
   request.set_id(named.id);
   auto client = Connect(context);
   if (client == nullptr) return;
-  auto answer = client->Get(request, ExplainOf(context));
+  auto answer = client->Get(request, BeginRead(context));
   if (!answer.ok()) return Fail(context, answer.status());
   if (!context.json) {
     PrintMemory(*answer);
@@ -91,7 +95,8 @@ void Forget(Context& context, const Named& named) {
   auto answer = client->Forget(request, BeginWrite(context));
   if (!answer.ok()) return Fail(context, answer.status());
   if (!context.json) {
-    fmt::print("forgot {} in {} (by {})\n", named.id, named.space, answer->served_by);
+    fmt::print("forgot {} in {} (version {}, by {})\n", named.id, named.space,
+               SessionText(answer->message.version()), answer->served_by);
     return PrintRoute(answer->route);
   }
   Json json = {{"id", answer->message.id()},
@@ -154,12 +159,16 @@ CLI::App* AddNamed(CLI::App& app, Context& context, const char* name, const char
 void AddGet(CLI::App& app, Context& context) {
   CLI::App* command = AddNamed(app, context, "get", "read one memory by its id", Get);
   AddReadPreference(*command, context);
-  command->footer("Example: engram get --space notes tea");
+  AddSession(*command, context);
+  command->footer(
+      "Examples: engram get --space notes tea\n"
+      "          engram get --space notes tea --session 1:node-1:12");
 }
 
 void AddForget(CLI::App& app, Context& context) {
   CLI::App* command = AddNamed(app, context, "forget", "delete one memory", Forget);
   AddRequestId(*command, context);
+  AddAck(*command, context);
   command->footer("Example: engram forget --space notes tea");
 }
 
@@ -174,6 +183,7 @@ void AddLink(CLI::App& app, Context& context) {
   AddClientOptions(*command, context);
   AddExplain(*command, context);
   AddRequestId(*command, context);
+  AddAck(*command, context);
   command->footer("Example: engram link --space notes tea kettle --weight 0.5");
   command->callback([&context, options] { Link(context, *options); });
 }

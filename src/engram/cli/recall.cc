@@ -81,6 +81,7 @@ Json AnswerJson(const client::Answer<v1::RecallResponse>& answer) {
             {"missing", missing},
             {"unreached", unreached}}},
           {"degraded", answer.degraded},
+          {"session", answer.session},
           {"staleness_ms", reply.staleness_ms()},
           {"confidence", reply.confidence()},
           {"served_by", answer.served_by},
@@ -127,8 +128,9 @@ void PrintText(const client::Answer<v1::RecallResponse>& answer, ShowSpace show_
     fmt::print("     confidence {:.2f}; {}\n", result.confidence(), WhyText(result.why()));
   }
   std::fflush(stdout);  // so that this comes after the results, wherever both go
-  fmt::print(stderr, "{} found, served by {} in {:.1f} ms{}\n", rank, answer.served_by,
-             milliseconds,
+  const uint64_t behind = answer.message.staleness_ms();
+  fmt::print(stderr, "{} found, served by {} in {:.1f} ms{}{}\n", rank, answer.served_by,
+             milliseconds, behind > 0 ? fmt::format(", up to {} ms behind", behind) : "",
              answer.degraded ? ", DEGRADED: the node is cut off from the cluster" : "");
   PrintCoverage(answer.message);
   PrintRoute(answer.route);
@@ -172,16 +174,16 @@ std::vector<std::string> SplitAtCommas(const std::vector<std::string>& lists) {
 }
 
 RecallAnswer Ask(client::Client& client, const RecallOptions& options,
-                 v1::RecallManyRequest& request, client::Explain explain) {
+                 v1::RecallManyRequest& request, const client::Ask& ask) {
   if (!options.spaces.empty()) {
     for (const std::string& space : options.spaces) request.add_spaces(space);
     request.set_strict(options.strict);
-    return client.RecallMany(request, explain);
+    return client.RecallMany(request, ask);
   }
   v1::RecallRequest one;
   if (absl::Status status = FillRequest(options, one); !status.ok()) return status;
   one.set_space(options.space);
-  return client.Recall(one, explain);
+  return client.Recall(one, ask);
 }
 
 void Recall(Context& context, const RecallOptions& options) {
@@ -195,7 +197,7 @@ void Recall(Context& context, const RecallOptions& options) {
   auto client = Connect(context);
   if (client == nullptr) return;
   auto started = std::chrono::steady_clock::now();
-  auto answer = Ask(*client, options, request, ExplainOf(context));
+  auto answer = Ask(*client, options, request, BeginRead(context));
   std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - started;
   if (!answer.ok()) return Fail(context, answer.status());
   if (context.json) return PrintJson(AnswerJson(*answer));
@@ -241,6 +243,7 @@ void AddRecall(CLI::App& app, Context& context) {
   AddClientOptions(*command, context);
   AddExplain(*command, context);
   AddReadPreference(*command, context);
+  AddSession(*command, context);
   command->footer(
       "Examples: engram recall --space notes --explain \"when is tea\"\n"
       "          engram recall --spaces 'diary,notes-*' \"when is tea\"");

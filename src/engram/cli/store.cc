@@ -49,13 +49,14 @@ void StoreOne(Context& context, const StoreOptions& options, bool has_confidence
   if (!answer.ok()) return Fail(context, answer.status());
   const v1::StoreResponse& stored = answer->message;
   if (!context.json) {
-    fmt::print("{} {} in {} (by {})\n", stored.created() ? "stored" : "replaced", stored.id(),
-               stored.space(), answer->served_by);
+    fmt::print("{} {} in {} (version {}, by {})\n", stored.created() ? "stored" : "replaced",
+               stored.id(), stored.space(), SessionText(stored.version()), answer->served_by);
     return PrintRoute(answer->route);
   }
   Json json = {{"id", stored.id()},
                {"space", stored.space()},
                {"version", VersionJson(stored.version())},
+               {"session", SessionText(stored.version())},
                {"served_by", answer->served_by},
                {"degraded", answer->degraded},
                {"created", stored.created()}};
@@ -132,6 +133,7 @@ void AddStore(CLI::App& app, Context& context) {
   AddClientOptions(*command, context);
   AddExplain(*command, context);
   AddRequestId(*command, context);
+  AddAck(*command, context);
   of_one.push_back(command->get_option("--explain"));
   of_one.push_back(command->get_option("--request-id"));
   for (CLI::Option* option : of_one) from->excludes(option);

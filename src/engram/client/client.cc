@@ -5,11 +5,14 @@
 #include <future>
 #include <optional>
 #include <random>
+#include <type_traits>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "engram/base/error.h"
+#include "engram/base/session_token.h"
 #include "engram/client/batch_sender.h"
+#include "engram/client/sessions.h"
 #include "engram/net/channel.h"
 #include "engram/net/endpoint.h"
 #include "engram/net/event_loop.h"
@@ -101,6 +104,7 @@ absl::StatusOr<Answer<Message>> ToAnswer(net::CallResult result) {
     return MakeError(ErrorCode::kInternal, "the node's answer is not what this client understands");
   }
   answer.served_by = result.trailing.Find("engram-served-by").value_or("");
+  answer.session = result.trailing.Find("engram-session").value_or("");
   answer.degraded = result.trailing.Find("engram-degraded").has_value();
   v1::RouteTrace trace;
   if (auto bytes = result.trailing.Find("engram-route-bin");
@@ -123,6 +127,23 @@ absl::StatusOr<net::ChannelOptions> ChannelOptionsOf(const ClientOptions& option
   if (!context.ok()) return context.status();
   channel.tls = *std::move(context);
   return channel;
+}
+
+// What an answer tells of its space.
+template <class Reply>
+concept HasVersion = requires(const Reply& reply) {
+  reply.version();
+};
+// Of MemoryService: such answers are what a session is made of.
+template <class Request>
+concept OfOneSpace =
+    !std::is_same_v<Request, v1::ResolveRouteRequest> &&
+    !std::is_same_v<Request, v1::MoveSpaceRequest> && requires(const Request& request) {
+  request.space();
+};
+
+Version VersionOf(const v1::Version& proto) {
+  return {{proto.epoch().counter(), NodeId(proto.epoch().primary())}, proto.sequence()};
 }
 
 }  // namespace
@@ -154,6 +175,7 @@ struct Client::Impl {
   ClientOptions options;
   net::EventLoop loop;
   std::vector<std::shared_ptr<net::Channel>> channels;  // one per node, used on the loop
+  Sessions sessions;
 
   net::CallResult OneNode(size_t node, const net::CallOptions& call, Send send);
   net::CallResult AnyNode(const net::CallOptions& call, Writes writes, Send send);
@@ -163,11 +185,34 @@ struct Client::Impl {
   absl::StatusOr<Answer<Reply>> Unary(const std::string& method, const Request& request,
                                       Writes writes, const Ask& ask) {
     std::string body = request.SerializeAsString();
-    return ToAnswer<Reply>(
-        AnyNode(NewCall(writes, ask), writes,
+    auto answer = ToAnswer<Reply>(
+        AnyNode(NewCall(writes, AskInSession(request, writes, ask)), writes,
                 [&](net::Channel& channel, net::CallOptions call, net::Channel::Done done) {
                   channel.Unary(method, std::move(call), body, std::move(done));
                 }));
+    if (answer.ok()) Remember(request, *answer);
+    return answer;
+  }
+
+  template <class Request>
+  Ask AskInSession(const Request& request, Writes writes, Ask ask) const {
+    if (!ask.session.empty() || !options.session || writes == Writes::kYes) return ask;
+    if constexpr (std::is_same_v<Request, v1::RecallManyRequest>) {
+      ask.session = sessions.TokensOf(request.spaces());
+    } else if constexpr (OfOneSpace<Request>) {
+      ask.session = sessions.TokenOf(request.space());
+    }
+    return ask;
+  }
+
+  template <class Request, class Reply>
+  void Remember(const Request& request, const Answer<Reply>& answer) {
+    if constexpr (OfOneSpace<Request>) {
+      if constexpr (HasVersion<Reply>) {
+        sessions.Met(request.space(), VersionOf(answer.message.version()));
+      }
+      if (auto seen = ParseSessionToken(answer.session)) sessions.Met(request.space(), *seen);
+    }
   }
 };
 
@@ -177,8 +222,12 @@ net::CallOptions Client::Impl::NewCall(Writes writes, const Ask& ask) const {
   if (writes == Writes::kYes) {
     const RequestId id = ask.request_id.is_zero() ? NewRequestId() : ask.request_id;
     call.metadata.Add("engram-request-id", id.ToString());
-  } else if (options.read_preference.has_value()) {
-    call.metadata.Add("engram-read-preference", NameOf(*options.read_preference));
+    if (options.ack.has_value()) call.metadata.Add("engram-ack", NameOf(*options.ack));
+  } else {
+    if (options.read_preference.has_value()) {
+      call.metadata.Add("engram-read-preference", NameOf(*options.read_preference));
+    }
+    if (!ask.session.empty()) call.metadata.Add("engram-session", ask.session);
   }
   if (ask.explain == Explain::kYes) call.metadata.Add("engram-explain", "1");
   return call;
@@ -300,6 +349,12 @@ absl::StatusOr<Answer<v1::RemoveNodeResponse>> Client::RemoveNode(
                                               Writes::kNo, {});
 }
 
+absl::StatusOr<Answer<v1::MoveSpaceResponse>> Client::MoveSpace(
+    const v1::MoveSpaceRequest& request) {
+  return impl_->Unary<v1::MoveSpaceResponse>("/engram.v1.ClusterService/MoveSpace", request,
+                                             Writes::kNo, {});
+}
+
 absl::StatusOr<Answer<v1::StoreStreamResponse>> Client::StoreAll(
     const std::vector<v1::StoreRequest>& requests) {
   net::CallResult result = impl_->AnyNode(
@@ -307,7 +362,12 @@ absl::StatusOr<Answer<v1::StoreStreamResponse>> Client::StoreAll(
       [&](net::Channel& channel, net::CallOptions call, net::Channel::Done done) {
         std::make_shared<BatchSender>(requests, std::move(done))->Start(channel, std::move(call));
       });
-  return ToAnswer<v1::StoreStreamResponse>(std::move(result));
+  auto answer = ToAnswer<v1::StoreStreamResponse>(std::move(result));
+  if (!answer.ok()) return answer;
+  for (const v1::StreamShare& share : answer->message.shares()) {
+    impl_->sessions.Met(share.space(), VersionOf(share.version()));
+  }
+  return answer;
 }
 
 }  // namespace engram::client

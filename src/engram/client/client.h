@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "engram/base/time.h"
 #include "engram/base/ulid.h"
+#include "engram/routing/ack.h"
 #include "engram/routing/decision.h"
 #include "engram/v1/cluster.pb.h"
 #include "engram/v1/memory.pb.h"
@@ -39,6 +40,8 @@ struct ClientTls {
 // (routing/decision.h).
 using routing::ParseReadPreference;
 using routing::ReadPreference;
+// When a write is acknowledged (routing/ack.h).
+using routing::Ack;
 
 struct ClientOptions {
   std::vector<std::string> nodes = {"127.0.0.1:50051"};  // host:port, in the order to try
@@ -47,14 +50,21 @@ struct ClientOptions {
   std::optional<ClientTls> tls = std::nullopt;  // none: plain HTTP/2
   // Of every read; none: as the asked node is configured.
   std::optional<ReadPreference> read_preference = std::nullopt;
+  // Of every write; none: as the asked node is configured.
+  std::optional<Ack> ack = std::nullopt;
+  // Reads see what this client has written and read before, whichever holder answers: it remembers
+  // the newest version that it has met in each space (of 10,000 spaces).
+  bool session = true;
 };
 
 // An answer and how it came about.
 template <class Message>
 struct Answer {
   Message message;
-  std::string served_by;           // node id
-  bool degraded = false;           // given without contact to the rest of the cluster
+  std::string served_by;  // node id
+  bool degraded = false;  // given without contact to the rest of the cluster
+  // Of a read: what the holder that answered had, as base/session_token.h; empty if it did not say.
+  std::string session;
   std::vector<v1::Attempt> route;  // with Explain::kYes
 };
 
@@ -84,6 +94,9 @@ struct Ask {
   // Of a write: under which it has its one effect. Zero: a new one. To send a write again whose end
   // is not known, give it the id that it had.
   RequestId request_id = {};
+  // Of a read: a token of what another reader or writer has seen of its space, or for several
+  // spaces, as metadata `engram-session` takes it. Empty: what this client has.
+  std::string session = {};
 };
 
 class Client {
@@ -118,6 +131,7 @@ class Client {
   absl::StatusOr<Answer<v1::ResolveRouteResponse>> ResolveRoute(
       const v1::ResolveRouteRequest& request);
   absl::StatusOr<Answer<v1::RemoveNodeResponse>> RemoveNode(const v1::RemoveNodeRequest& request);
+  absl::StatusOr<Answer<v1::MoveSpaceResponse>> MoveSpace(const v1::MoveSpaceRequest& request);
 
  private:
   struct Impl;

@@ -28,12 +28,18 @@ class FakeNode {
           {
             std::scoped_lock lock(mutex_);
             request_ids_.emplace_back(call.metadata().Find("engram-request-id").value_or(""));
+            acks_.emplace_back(call.metadata().Find("engram-ack").value_or(""));
           }
           handler_(*this, std::move(call));
         });
     server_.AddUnary(
-        "/engram.v1.MemoryService/Get",
-        [this](net::ServerCall call, const std::string&) { handler_(*this, std::move(call)); });
+        "/engram.v1.MemoryService/Get", [this](net::ServerCall call, const std::string&) {
+          {
+            std::scoped_lock lock(mutex_);
+            sessions_.emplace_back(call.metadata().Find("engram-session").value_or(""));
+          }
+          handler_(*this, std::move(call));
+        });
     loops_.Start();
     EXPECT_TRUE(server_.Start().ok());
   }
@@ -53,6 +59,15 @@ class FakeNode {
     std::scoped_lock lock(mutex_);
     return request_ids_;
   }
+  std::vector<std::string> acks() {
+    std::scoped_lock lock(mutex_);
+    return acks_;
+  }
+  // Of gets.
+  std::vector<std::string> sessions() {
+    std::scoped_lock lock(mutex_);
+    return sessions_;
+  }
 
  private:
   Handler handler_;
@@ -60,6 +75,8 @@ class FakeNode {
   net::Server server_;
   std::mutex mutex_;
   std::vector<std::string> request_ids_;
+  std::vector<std::string> acks_;
+  std::vector<std::string> sessions_;
   std::thread death_;
 };
 
@@ -79,6 +96,81 @@ FakeNode::Handler TakesAndDies(std::vector<net::ServerCall>& kept) {
 }
 
 constexpr char kNobody[] = "127.0.0.1:1";  // a port that only root may take and nobody does
+
+v1::Version VersionAt(uint64_t counter, uint64_t sequence) {
+  v1::Version version;
+  version.mutable_epoch()->set_counter(counter);
+  version.mutable_epoch()->set_primary("node-1");
+  version.set_sequence(sequence);
+  return version;
+}
+
+v1::StoreRequest StoreInto(const std::string& space) {
+  v1::StoreRequest request;
+  request.set_space(space);
+  return request;
+}
+
+v1::GetRequest GetFrom(const std::string& space) {
+  v1::GetRequest request;
+  request.set_space(space);
+  return request;
+}
+
+// Answers every store with the version, and every get with what the reader shall have seen by it.
+FakeNode::Handler AnswersWith(const v1::Version& version, const std::string& seen = "") {
+  return [version, seen](FakeNode&, net::ServerCall call) {
+    v1::StoreResponse response;
+    *response.mutable_version() = version;
+    if (!seen.empty()) {
+      call.AddTrailer("engram-session", seen);
+      return call.Reply(v1::GetResponse().SerializeAsString());
+    }
+    call.Reply(response.SerializeAsString());
+  };
+}
+
+TEST(Client, AReadBringsWhatItsClientHasWritten) {
+  FakeNode node(AnswersWith(VersionAt(2, 5)));
+  auto client = Connect({node.address()});
+  ASSERT_TRUE(client->Get(GetFrom("notes")).ok());
+  ASSERT_TRUE(client->Store(StoreInto("notes")).ok());
+  ASSERT_TRUE(client->Get(GetFrom("notes")).ok());
+  ASSERT_TRUE(client->Get(GetFrom("other")).ok());
+  EXPECT_EQ(node.sessions(), (std::vector<std::string>{"", "2:node-1:5", ""}));
+}
+
+TEST(Client, AReadBringsWhatAnEarlierOneHasSeen) {
+  FakeNode node(AnswersWith({}, "3:node-2:7"));
+  auto client = Connect({node.address()});
+  ASSERT_TRUE(client->Get(GetFrom("notes")).ok());
+  ASSERT_TRUE(client->Get(GetFrom("notes")).ok());
+  Ask older;
+  older.session = "1:node-1:1";
+  ASSERT_TRUE(client->Get(GetFrom("notes"), older).ok());
+  EXPECT_EQ(node.sessions(), (std::vector<std::string>{"", "3:node-2:7", "1:node-1:1"}));
+}
+
+TEST(Client, WithoutASessionNothingIsBrought) {
+  FakeNode node(AnswersWith(VersionAt(2, 5)));
+  ClientOptions options;
+  options.nodes = {node.address()};
+  options.session = false;
+  auto client = *Client::Create(options);
+  ASSERT_TRUE(client->Store(StoreInto("notes")).ok());
+  ASSERT_TRUE(client->Get(GetFrom("notes")).ok());
+  EXPECT_EQ(node.sessions(), std::vector<std::string>{""});
+}
+
+TEST(Client, AWriteSaysWhoseAcknowledgementItWants) {
+  FakeNode node(AnswersWith(VersionAt(2, 5)));
+  ClientOptions options;
+  options.nodes = {node.address()};
+  options.ack = Ack::kQuorum;
+  ASSERT_TRUE((*Client::Create(options))->Store(StoreInto("notes")).ok());
+  ASSERT_TRUE(Connect({node.address()})->Store(StoreInto("notes")).ok());
+  EXPECT_EQ(node.acks(), (std::vector<std::string>{"quorum", ""}));
+}
 
 TEST(Client, AWriteThatANodeMayHaveDoneIsNotCalledFailed) {
   std::vector<net::ServerCall> kept;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engram/base/names.h"
+#include "engram/base/planted.h"
 #include "engram/cluster/assignment_codec.h"
 
 namespace engram::cluster {
@@ -80,6 +81,7 @@ std::vector<size_t> AssignmentRecords::Apply(std::span<const Record> batch) {
       places.push_back(i);
     }
     if (piece.size() < kPiece && i + 1 < batch.size()) continue;
+    if (IsPlanted(Bug::kDiffHalfApplied)) piece.resize((piece.size() + 1) / 2);
     for (size_t at : table_.ApplyNewer(piece)) newer.push_back(places[at]);
     piece.clear();
     places.clear();

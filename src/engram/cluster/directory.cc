@@ -78,11 +78,27 @@ std::vector<routing::NodeIndex> Directory::members() const {
   return members_.Read([](const Members& members) { return members.indexes; });
 }
 
-routing::NodeIndex Directory::FirstHolder(std::string_view space) const {
+routing::NodeIndex Directory::FirstHolder(std::string_view space, size_t copies) const {
   return members_.Read([&](const Members& members) {
     const NodeId& first = members.ring.FirstHolder(space);
-    return members.indexes[static_cast<size_t>(&first - members.ring.nodes().data())];
+    const routing::NodeIndex index =
+        members.indexes[static_cast<size_t>(&first - members.ring.nodes().data())];
+    if (copies <= 1 || !IsGone(index)) return index;
+    for (const NodeId& holder : members.ring.Holders(space, copies)) {
+      const routing::NodeIndex next = *nodes_.Find(holder.view());
+      if (!IsGone(next)) return next;
+    }
+    return index;
   });
+}
+
+std::vector<NodeId> Directory::Holders(std::string_view space, size_t copies) const {
+  return members_.Read([&](const Members& members) { return members.ring.Holders(space, copies); });
+}
+
+bool Directory::IsGone(routing::NodeIndex node) const {
+  const auto liveness = nodes_.Of(node).liveness.load(std::memory_order_relaxed);
+  return liveness == routing::Liveness::kDead || liveness == routing::Liveness::kLeft;
 }
 
 std::shared_ptr<const ClusterView> Directory::view() const {

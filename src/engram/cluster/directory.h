@@ -33,8 +33,11 @@ class Directory {
   }
   // This node, and everybody else who has neither left nor been removed.
   std::vector<routing::NodeIndex> members() const;
-  // The ring's proposal for a space that nobody is known to hold.
-  routing::NodeIndex FirstHolder(std::string_view space) const;
+  // The ring's proposal for a space that nobody is known to hold: who is to make it, of the first
+  // `copies` holders the first one that is not gone, as far as this node knows.
+  routing::NodeIndex FirstHolder(std::string_view space, size_t copies) const;
+  // Those holders, in the ring's order, the dead among them.
+  std::vector<NodeId> Holders(std::string_view space, size_t copies) const;
 
   // Everything that is known of the cluster, for people.
   std::shared_ptr<const ClusterView> view() const;
@@ -55,6 +58,7 @@ class Directory {
     std::vector<routing::NodeIndex> indexes;  // in the order of ring.nodes()
   };
 
+  bool IsGone(routing::NodeIndex node) const;
   void PublishNode(const membership::Member& member, const membership::MemberInfo& here);
 
   routing::NodeTable& nodes_;

@@ -35,7 +35,7 @@ class DirectoryTest : public ::testing::Test {
 
 TEST_F(DirectoryTest, IsAloneUntilSomethingIsPublished) {
   EXPECT_THAT(Members(), UnorderedElementsAre("me"));
-  EXPECT_EQ(directory_.FirstHolder("space"), self_);
+  EXPECT_EQ(directory_.FirstHolder("space", 1), self_);
   EXPECT_EQ(*directory_.AddressOf(self_), "me:50051");
   EXPECT_EQ(directory_.cluster_id(), "");
 }
@@ -69,7 +69,7 @@ TEST_F(DirectoryTest, TheDeadStayInTheRingAndWhoHasLeftDoesNot) {
   EXPECT_EQ(Node("a").liveness, routing::Liveness::kDead);
   EXPECT_EQ(Node("b").liveness, routing::Liveness::kLeft);
   std::set<routing::NodeIndex> proposed;
-  for (int i = 0; i < 200; ++i) proposed.insert(directory_.FirstHolder(std::to_string(i)));
+  for (int i = 0; i < 200; ++i) proposed.insert(directory_.FirstHolder(std::to_string(i), 1));
   EXPECT_THAT(proposed, UnorderedElementsAre(self_, nodes_.Intern(NodeId("a"))));
 }
 

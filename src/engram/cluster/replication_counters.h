@@ -18,7 +18,7 @@ struct ReplicationCounters {
   net::Counter frames_received;
   net::Counter bytes_received;
   net::Counter messages_received;
-  net::Counter messages_ignored;  // of a former life, or of an unknown kind
+  net::Counter messages_ignored;  // for a former life, or of an unknown kind
   net::Counter frames_refused;    // a wrong checksum, or malformed
 };
 

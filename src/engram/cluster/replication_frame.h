@@ -18,7 +18,7 @@ namespace engram::cluster {
 struct ReplicationHello {
   NodeId sender;
   NodeId receiver;
-  uint64_t life = 0;  // of the sender's process; larger than those of its former ones
+  uint64_t life = 0;  // of the sender's process; another one than those before it had
 };
 
 struct FrameHead {

@@ -11,6 +11,13 @@ namespace engram::cluster {
 
 using net::EventLoop;
 
+net::ChannelOptions ForReplication(net::ChannelOptions options) {
+  options.keepalive_interval = std::chrono::seconds(1);
+  options.keepalive_timeout = std::chrono::seconds(2);
+  options.connect_timeout = std::chrono::seconds(2);
+  return options;
+}
+
 ReplicationLink::ReplicationLink(const ReplicationPorts& ports,
                                  const ReplicationLinksOptions& options, NodeId to,
                                  ReplicationCounters& counters, Refused refused)
@@ -30,13 +37,12 @@ void ReplicationLink::Queue(SpaceMessage message) {
   counters_.messages_dropped.Add(queue_.Push(kind, std::move(part)));
 }
 
-bool ReplicationLink::Heard(uint64_t life) {
-  if (life < peer_life_) return false;
-  // What waits was for its former life.
-  if (life > peer_life_ && peer_life_ != 0) DropQueued();
+void ReplicationLink::Heard(uint64_t life) {
+  // What waits was for another life. If that one was the newer, and this frame late, the next
+  // frame sets it right.
+  if (life != peer_life_ && peer_life_ != 0) DropQueued();
   peer_life_ = life;
   heard_at_ = EventLoop::Now();
-  return true;
 }
 
 void ReplicationLink::Pump() {
@@ -129,7 +135,7 @@ void ReplicationLink::SendQueued() {
   }
 }
 
-void ReplicationLink::SendFrame(FrameHead head, ReplicationQueue::Batch batch) {
+void ReplicationLink::SendFrame(const FrameHead& head, ReplicationQueue::Batch batch) {
   std::string frame = EncodeFrame(head, std::move(batch.bytes));
   counters_.frames_sent.Add();
   counters_.bytes_sent.Add(frame.size());

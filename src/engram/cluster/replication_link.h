@@ -31,7 +31,7 @@ namespace engram::cluster {
 
 struct ReplicationLinksOptions {
   NodeId self;
-  // Larger than in a former life of this node; not 0.
+  // Another one than in any former life of this node; not 0.
   uint64_t life = 0;
   // What waits for one node, before older things are dropped.
   size_t queue_bytes_max = 8u << 20;
@@ -48,6 +48,11 @@ struct ReplicationLinksOptions {
   // that it has. Not less than a holder's wait (replication/lease.h).
   Duration goodbye_grace = std::chrono::seconds(3);
 };
+
+// For the pool of the replication loop. A connection that a partition has cut is given up within 3
+// s: TCP would repeat what is unsent ever more rarely, and so be late by as long as the cut took. A
+// peer that stands still for 2 s keeps it.
+net::ChannelOptions ForReplication(net::ChannelOptions options);
 
 // What a link works on; all of it outlives it.
 struct ReplicationPorts {
@@ -75,8 +80,8 @@ class ReplicationLink : public std::enable_shared_from_this<ReplicationLink> {
   void Queue(SpaceMessage message);
   // Does what is to be done now: opens, sends, gives up.
   void Pump();
-  // A frame has come from the node, in its `life`. False: from a former one, not to be heeded.
-  [[nodiscard]] bool Heard(uint64_t life);
+  // A frame has come from the node, in its `life`.
+  void Heard(uint64_t life);
 
  private:
   bool Wanted(TimePoint now) const { return now < wanted_until_; }
@@ -88,7 +93,7 @@ class ReplicationLink : public std::enable_shared_from_this<ReplicationLink> {
   void ReadOn();
   void Greeted();
   void SendQueued();
-  void SendFrame(FrameHead head, ReplicationQueue::Batch batch);
+  void SendFrame(const FrameHead& head, ReplicationQueue::Batch batch);
   void OnEnd(uint64_t number, const net::CallResult& end);
   void OnRefused(TimePoint now);
   void BackOff(TimePoint now);

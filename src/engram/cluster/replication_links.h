@@ -1,9 +1,8 @@
 // What carries replication between nodes: a stream to each node that there is something to say to,
 // and what the others' streams bring (replication_service.h).
 //
-// Messages may be lost, never damaged, and never come from or reach a former life of a node: an
-// answer to a heartbeat of a former life would give its successor a lease (docs/model, decision
-// 13).
+// Messages may be lost or late, never damaged; but answers to heartbeats reach only the life of a
+// node that sent those: they would give its successor a lease (docs/model, decision 13).
 //
 // Belongs to the replication loop: everything on its thread, but what says "any thread". To be
 // destroyed on it, or when it has stopped.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -222,18 +223,26 @@ TEST(ReplicationLinks, AnAnswerReachesOnlyTheLifeThatAsked) {
   EXPECT_TRUE(nodes.b.SendUntil(NodeId("a"), Answer(), [&] { return HasHeardAnswer(nodes.a); }));
 }
 
-TEST(ReplicationLinks, AFormerLifeIsNotHeard) {
-  ReplicationNode b("b");
-  ReplicationNode::Options second;
-  second.life = 2;
-  ReplicationNode now("a", second);
-  ReplicationNode before("a");
-  now.Knows(b);
-  before.Knows(b);
-  ASSERT_TRUE(now.SendUntil(NodeId("b"), Canvass(2), [&] { return HasHeard(b, 2); }));
-  ASSERT_TRUE(before.SendUntil(NodeId("b"), Canvass(1),
-                               [&] { return b.counters().messages_ignored.value() > 0; }));
-  EXPECT_FALSE(HasHeard(b, 1));
+// A clock that was put back must not make a node unheard; nor does the order of lives matter.
+TEST(ReplicationLinks, ARestartedNodeIsHeardAndAnsweredWhateverItsLife) {
+  const int port = testing::FreePorts(1)[0];
+  ReplicationNode a("a");
+  ReplicationNode::Options first = At(port);
+  first.life = 2;
+  std::optional<ReplicationNode> b(std::in_place, "b", first);
+  a.Knows(*b);
+  b->Knows(a);
+  ASSERT_TRUE(b->SendUntil(NodeId("a"), Canvass(1), [&] { return HasHeard(a, 1); }));
+  ASSERT_TRUE(a.SendUntil(NodeId("b"), Answer(), [&] { return HasHeardAnswer(*b); }));
+  b.reset();
+  b.emplace("b", At(port));  // 1
+  b->Knows(a);
+  ASSERT_TRUE(a.SendUntil(NodeId("b"), Answer(), [&] {
+    return b->counters().messages_ignored.value() > 0;
+  })) << "nothing was heard of this life yet";
+  EXPECT_FALSE(HasHeardAnswer(*b));
+  ASSERT_TRUE(b->SendUntil(NodeId("a"), Canvass(2), [&] { return HasHeard(a, 2); }));
+  EXPECT_TRUE(a.SendUntil(NodeId("b"), Answer(), [&] { return HasHeardAnswer(*b); }));
 }
 
 // ---- peers that do not behave
@@ -310,6 +319,21 @@ TEST(ReplicationLinks, APeerThatDoesNotReadCostsNoMoreThanTheBound) {
   EXPECT_GE(static_cast<size_t>(read.end() - urgent) * kEntryBytes, queue_bytes_max / 2);
 }
 
+// Nothing says that it is gone: its kernel goes on taking what comes.
+TEST(ReplicationLinks, APeerThatStandsStillIsGivenUpAndFoundAgain) {
+  ReplicationNode a("a");
+  ReplicationNode b("b");
+  a.Knows(b);
+  ASSERT_TRUE(a.SendUntil(NodeId("b"), Canvass(1), [&] { return HasHeard(b, 1); }));
+  std::promise<void> go_on;
+  b.serving_loop().Post([&] { go_on.get_future().wait(); });
+  EXPECT_TRUE(
+      a.SendUntil(NodeId("b"), Canvass(2), [&] { return a.counters().streams_lost.value() > 0; }));
+  EXPECT_TRUE(a.refused().empty());
+  go_on.set_value();
+  EXPECT_TRUE(a.SendUntil(NodeId("b"), Canvass(3), [&] { return HasHeard(b, 3); }));
+}
+
 // What says `bytes` as the frame of a stream to b, and what becomes of the stream.
 absl::Status SayTo(ReplicationNode& b, std::vector<std::string> frames) {
   net::EventLoopGroup loops(1);
@@ -326,7 +350,7 @@ absl::Status SayTo(ReplicationNode& b, std::vector<std::string> frames) {
     stream->SendDone();
     stream->Read([](const std::optional<std::string>&) {});
   });
-  const absl::Status status = call.Wait().status;
+  absl::Status status = call.Wait().status;
   net::testing::RunOn(loops.at(0), [&] {
     stream.reset();
     channel.reset();

@@ -137,8 +137,9 @@ void ReplicationService::Serve(net::ServerCall call) {
       streams_.insert(stream);
     }
   }
-  if (stream == nullptr) return call.Reply(peer::v1::ReplicateResponse().SerializeAsString());
-  stream->Start();
+  if (stream != nullptr) return stream->Start();
+  // NOLINTNEXTLINE(bugprone-use-after-move): only a stream takes it, and there is none.
+  call.Reply(peer::v1::ReplicateResponse().SerializeAsString());
 }
 
 void ReplicationService::Forget(const std::shared_ptr<Stream>& stream) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "engram/base/planted.h"
+
 namespace engram::replication {
 namespace {
 
@@ -83,6 +85,7 @@ bool Failover::Hears(const NodeId& from, const Epoch& epoch, TimePoint now) {
   if (epoch.primary != from || std::find(others_.begin(), others_.end(), from) == others_.end()) {
     return false;
   }
+  if (IsPlanted(Bug::kNoStepDown) && IsPrimary()) return false;
   if (!state_.Accepts(epoch)) {
     Fence(from);
     return false;
@@ -99,11 +102,14 @@ void Failover::On(const NodeId& from, const Heartbeat& heartbeat, TimePoint now)
 
 void Failover::On(const NodeId& from, const HeartbeatAnswer& answer, TimePoint now) {
   if (answer.sent > now) return;  // by a clock that the machine had before it was booted anew
-  if (IsPrimary() && answer.epoch == state_.epoch()) lease_.Answered(from, answer.sent);
+  if (IsPrimary() && answer.epoch == state_.epoch()) {
+    lease_.Answered(from, IsPlanted(Bug::kLeaseFromAnswer) ? now : answer.sent);
+  }
 }
 
 void Failover::On(const NodeId&, const Fenced& fenced, TimePoint now) {
   counter_seen_ = std::max(counter_seen_, fenced.promised);
+  if (IsPlanted(Bug::kNoStepDown) && IsPrimary()) return;
   if (fenced.epoch > state_.epoch() && state_.Accepts(fenced.epoch) &&
       fenced.epoch.primary != self_) {
     return Follow(fenced.epoch, now);

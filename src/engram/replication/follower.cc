@@ -15,7 +15,8 @@ void Follower::FellOut() {
   bytes_ = 0;
 }
 
-void Follower::Confirmed(const Version& position, bool gap, TimePoint now) {
+void Follower::Confirmed(const Version& position, bool gap, const Version& last, TimePoint now) {
+  if (position == last) behind_since_ = kNever;
   if (!in_step_) {
     in_step_ = true;
     confirmed_ = sent_ = position;
@@ -43,15 +44,16 @@ void Follower::Rewind(TimePoint now) {
 }
 
 void Follower::Grew(TimePoint now) {
-  if (flush_at_ == kNever) flush_at_ = now + options_->batch_delay;
+  if (behind_since_ == kNever) behind_since_ = now;
+  if (flush_at_ == kNever) flush_at_ = now + options_.batch_delay;
 }
 
 bool Follower::MaySend(const Version& last, TimePoint now) const {
-  if (!in_step_ || sent_ == last || bytes_ >= options_->window_bytes) return false;
+  if (!in_step_ || sent_ >= last || bytes_ >= options_.window_bytes) return false;
   if (now < not_before_) return false;
   if (on_its_way_.empty() || now >= flush_at_) return true;
   const bool full =
-      sent_.epoch != last.epoch || last.sequence - sent_.sequence >= options_->batch.entries_max;
+      sent_.epoch != last.epoch || last.sequence - sent_.sequence >= options_.batch.entries_max;
   return full;
 }
 
@@ -62,19 +64,20 @@ void Follower::Sent(const std::vector<Entry>& entries, const Version& last, Time
     bytes_ += entry.bytes.size();
   }
   sent_ = entries.back().position;
-  if (sent_ == last) flush_at_ = kNever;
+  // The store may be ahead of what is known of it.
+  if (sent_ >= last) flush_at_ = kNever;
 }
 
-void Follower::Postpone(TimePoint now) { not_before_ = flush_at_ = now + options_->resend; }
+void Follower::Postpone(TimePoint now) { not_before_ = flush_at_ = now + options_.resend; }
 
 void Follower::Tick(TimePoint now) {
-  if (!on_its_way_.empty() && now >= progress_ + options_->resend) Rewind(now);
+  if (!on_its_way_.empty() && now >= progress_ + options_.resend) Rewind(now);
 }
 
 TimePoint Follower::NextWake(const Version& last) const {
   if (!in_step_) return kNever;
-  TimePoint wake = on_its_way_.empty() ? kNever : progress_ + options_->resend;
-  if (sent_ != last && bytes_ < options_->window_bytes) {
+  TimePoint wake = on_its_way_.empty() ? kNever : progress_ + options_.resend;
+  if (sent_ < last && bytes_ < options_.window_bytes) {
     wake = std::min(wake, std::max(flush_at_, not_before_));
   }
   return wake;

@@ -21,7 +21,7 @@ struct ShippingOptions {
 
 class Follower {
  public:
-  explicit Follower(const ShippingOptions& options) : options_(&options) {}
+  explicit Follower(const ShippingOptions& options) : options_(options) {}
 
   // Its log is a piece of the primary's; until then nothing is sent.
   bool in_step() const { return in_step_; }
@@ -30,10 +30,15 @@ class Follower {
   // After which entry the next one to be sent comes.
   const Version& sent() const { return sent_; }
 
+  // How long it has not had all of the log, which ends at `last`.
+  Duration BehindFor(const Version& last, TimePoint now) const {
+    return confirmed_ == last || behind_since_ == kNever ? Duration() : now - behind_since_;
+  }
+
   // It has to be told the primary's history, anew perhaps.
   void FellOut();
   // REQUIRES: `position` is one of the primary's log, or the default.
-  void Confirmed(const Version& position, bool gap, TimePoint now);
+  void Confirmed(const Version& position, bool gap, const Version& last, TimePoint now);
   // The log has grown.
   void Grew(TimePoint now);
 
@@ -54,13 +59,14 @@ class Follower {
 
   void Rewind(TimePoint now);
 
-  const ShippingOptions* options_;
+  ShippingOptions options_;
   bool in_step_ = false;
   Version confirmed_;
   Version sent_;
   std::deque<OnItsWay> on_its_way_;
   size_t bytes_ = 0;
   TimePoint progress_{};
+  TimePoint behind_since_ = kNever;
   TimePoint rewound_ = TimePoint::min();
   TimePoint flush_at_ = kNever;  // of what waits for company
   TimePoint not_before_{};       // nothing is sent

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "engram/base/planted.h"
 #include "engram/base/strong_id.h"
 #include "engram/base/version.h"
 
@@ -30,7 +31,9 @@ class HolderState {
   // Whether what comes from the primary of `epoch` is to be followed; else it is fenced, and is
   // told the promise. Of two epochs with one counter, which no majority has made, the larger is
   // newer.
-  bool Accepts(const Epoch& epoch) const { return epoch.counter >= promised_ && epoch >= epoch_; }
+  bool Accepts(const Epoch& epoch) const {
+    return (epoch.counter >= promised_ || IsPlanted(Bug::kNoFence)) && epoch >= epoch_;
+  }
 
   // Follows the primary of `epoch` from now on. REQUIRES: Accepts(epoch).
   void Follow(const Epoch& epoch);
@@ -45,7 +48,8 @@ class HolderState {
   // Whether `self` is primary now. A promise binds the primary, too: once it has promised a newer
   // counter, to whomever, its position has been counted, and it takes no writes.
   bool IsPrimary(const NodeId& self) const {
-    return epoch_.counter > 0 && epoch_.primary == self && epoch_.counter == promised_;
+    return epoch_.counter > 0 && epoch_.primary == self &&
+           (epoch_.counter == promised_ || IsPlanted(Bug::kNoSelfFence));
   }
 
   friend bool operator==(const HolderState&, const HolderState&) = default;

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "absl/base/macros.h"
+#include "engram/base/planted.h"
 
 namespace engram::replication {
 
@@ -32,7 +33,7 @@ TimePoint PrimaryLease::ValidUntil() const {
 
 void PrimaryContact::Heard(TimePoint now) {
   heard_ = std::max(heard_, now);
-  refused_ = false;
+  refused_ = refused_ && IsPlanted(Bug::kRefusalSticks);
 }
 
 }  // namespace engram::replication

@@ -8,6 +8,7 @@
 #include <map>
 #include <vector>
 
+#include "engram/base/planted.h"
 #include "engram/base/strong_id.h"
 #include "engram/base/time.h"
 
@@ -45,7 +46,9 @@ class PrimaryLease {
 class PrimaryContact {
  public:
   // As if the primary had just been heard: it may have been, before a restart.
-  PrimaryContact(const LeaseOptions& options, TimePoint now) : wait_(options.wait), heard_(now) {}
+  PrimaryContact(const LeaseOptions& options, TimePoint now) : wait_(options.wait), heard_(now) {
+    if (IsPlanted(Bug::kRestartForgetsContact)) heard_ -= wait_;
+  }
 
   // Anything that the primary of the epoch that is followed has sent. A refusal before it is void:
   // the primary is back.
@@ -58,7 +61,9 @@ class PrimaryContact {
   void Promised(TimePoint now) { Heard(now); }
 
   // Whether somebody other than the primary may be promised a newer counter.
-  bool MayPromise(TimePoint now) const { return refused_ || now >= due(); }
+  bool MayPromise(TimePoint now) const {
+    return refused_ || now >= due() || IsPlanted(Bug::kNoWait);
+  }
   bool refused() const { return refused_; }
   TimePoint due() const { return heard_ + wait_; }
   TimePoint heard_at() const { return heard_; }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engram/base/planted.h"
+
 namespace engram::replication {
 
 bool PromiseCount::Add(const NodeId& promiser, const Version& position) {
@@ -18,6 +20,8 @@ std::optional<NodeId> PromiseCount::MostCaughtUp(const NodeId& preferred) const 
   if (!HasMajority()) return std::nullopt;
   const auto best =
       std::max_element(promises_.begin(), promises_.end(), [&](const Promise& a, const Promise& b) {
+        if (IsPlanted(Bug::kPromoteLeastCaughtUp)) return b.position < a.position;
+        if (IsPlanted(Bug::kPositionIgnoresEpoch)) return a.position.sequence < b.position.sequence;
         if (a.position != b.position) return a.position < b.position;
         if (holders_[a.rank] == preferred || holders_[b.rank] == preferred) {
           return holders_[b.rank] == preferred;

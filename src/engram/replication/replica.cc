@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engram/base/error.h"
+#include "engram/base/planted.h"
 
 namespace engram::replication {
 namespace {
@@ -194,7 +195,7 @@ void Replica::On(const NodeId& from, const Confirm& confirm, TimePoint now) {
   if (!Leads() || confirm.epoch != log_.holder.epoch()) return;
   if (confirm.position != Version() && !log_.history.Contains(confirm.position)) return;
   Follower& follower = followers_.at(from);
-  follower.Confirmed(confirm.position, confirm.gap, now);
+  follower.Confirmed(confirm.position, confirm.gap, log_.last(), now);
   Ship(from, follower, now);
   GoOnHandingOver(now);
 }
@@ -215,6 +216,8 @@ void Replica::Ship(const NodeId& to, Follower& follower, TimePoint now) {
     if (!entries.ok() || entries->empty()) return follower.Postpone(now);
     const Version previous = follower.sent();
     follower.Sent(*entries, last, now);
+    sent_entries_ += entries->size();
+    for (const Entry& entry : *entries) sent_bytes_ += entry.bytes.size();
     SendTo(to, Entries{log_.holder.epoch(), previous, *std::move(entries)});
   }
 }
@@ -261,11 +264,13 @@ void Replica::On(const NodeId& from, const Entries& entries, TimePoint now) {
   }
   RunCommand(Append{entries.epoch, expected_, std::move(news)});
   expected_ = end;
+  if (IsPlanted(Bug::kConfirmBeforeCommit)) SendConfirm(false);
 }
 
 void Replica::SendConfirm(bool gap) {
   if (!InStep()) return;
-  SendTo(in_step_with_.primary, Confirm{in_step_with_, log_.last(), gap});
+  const Version& end = IsPlanted(Bug::kConfirmBeforeCommit) ? expected_ : log_.last();
+  SendTo(in_step_with_.primary, Confirm{in_step_with_, end, gap});
 }
 
 void Replica::OfferOutbox(TimePoint now) {
@@ -276,6 +281,7 @@ void Replica::OfferOutbox(TimePoint now) {
   if (!changes.ok() || changes->empty()) return;
   offered_ = changes->back().origin;
   next_offer_ = now + options_.shipping.resend;
+  if (IsPlanted(Bug::kBranchNotSent)) return;
   SendTo(in_step_with_.primary, Offer{in_step_with_, *std::move(changes)});
 }
 

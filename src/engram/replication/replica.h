@@ -112,6 +112,8 @@ class Replica {
   Version HeldByAll() const { return HeldBy(failover_.holders().size()); }
   // At the primary: what is known of each other holder.
   const std::map<NodeId, Follower>& followers() const { return followers_; }
+  // Of the entries that were sent, on average; 0 before the first.
+  uint64_t bytes_per_entry() const { return sent_entries_ == 0 ? 0 : sent_bytes_ / sent_entries_; }
   bool failed() const { return failed_; }
 
  private:
@@ -164,6 +166,8 @@ class Replica {
   std::map<NodeId, Follower> followers_;
   std::set<NodeId> merging_;  // whose offer is under way to the store
   TimePoint next_hand_over_ = kNever;
+  uint64_t sent_entries_ = 0;
+  uint64_t sent_bytes_ = 0;
 
   // As follower.
   Epoch in_step_with_;  // the log is a piece of its primary's

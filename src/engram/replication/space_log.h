@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engram/base/planted.h"
 #include "engram/base/version_vector.h"
 #include "engram/replication/epoch_history.h"
 #include "engram/replication/holder_state.h"
@@ -43,6 +44,7 @@ struct SpaceLog {
   // goes on where its log ended.
   Version NextOfBranch(const NodeId& self) const {
     const Epoch stream{holder.epoch().counter, self};
+    if (IsPlanted(Bug::kLogPositionReset)) return {stream, outbox.SequenceOf(stream) + 1};
     return {stream, std::max(logged.SequenceOf(stream), outbox.SequenceOf(stream)) + 1};
   }
 

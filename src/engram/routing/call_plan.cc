@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/base/optimization.h"
+#include "engram/base/planted.h"
 
 namespace engram::routing {
 namespace {
@@ -28,13 +29,6 @@ RetryClass Classify(const Outcome& outcome) {
   return by_code;
 }
 
-// What a peer may ask for at most.
-constexpr Duration kPushBackMax = std::chrono::seconds(60);
-
-Duration PushBackOf(const ErrorDetail& detail) {
-  return std::min(detail.retry_after, kPushBackMax);
-}
-
 }  // namespace
 
 CallPlan::CallPlan(const CallRequest& request, const Decision& decision, NodeIndex proposed,
@@ -46,7 +40,8 @@ CallPlan::CallPlan(const CallRequest& request, const Decision& decision, NodeInd
       random_(random),
       version_(decision.version),
       assigned_(decision.source == RouteSource::kAssignment),
-      why_(assigned_ ? "assigned" : "proposed by the ring") {
+      why_(assigned_ ? "assigned" : "proposed by the ring"),
+      replicated_(decision.replicated) {
   for (NodeIndex node : decision.candidates) candidates_.push_back({node});
 }
 
@@ -55,33 +50,6 @@ CallPlan::~CallPlan() {
     BreakerOf(u.node).OnNoVerdict(u.ticket);
     nodes_.Of(u.node).latency.Abandon();
   }
-}
-
-void CallPlan::LetGo(TimePoint now) {
-  auto probes = std::partition(under_way_.begin(), under_way_.end(),
-                               [](const UnderWay& u) { return !u.ticket.probe; });
-  for (auto u = under_way_.begin(); u != probes; ++u) {
-    const bool fair = now - u->since >= options_.read_try_limit;
-    NodeState& node = nodes_.Of(u->node);
-    if (fair) {
-      node.latency.End(now - u->since, now);
-      BreakerOf(u->node).OnFailure(u->ticket, now, random_);
-    } else {
-      node.latency.Abandon();
-      BreakerOf(u->node).OnNoVerdict(u->ticket);
-    }
-  }
-  under_way_.erase(under_way_.begin(), probes);
-}
-
-bool CallPlan::IsProbe(int attempt) const {
-  return std::any_of(under_way_.begin(), under_way_.end(), [attempt](const UnderWay& u) {
-    return u.attempt == attempt && u.ticket.probe;
-  });
-}
-
-void CallPlan::OnLateOutcome(int attempt, const Outcome& outcome, TimePoint now) {
-  if (IsProbe(attempt)) Judge(Take(attempt), outcome, now);
 }
 
 CallPlan::Action CallPlan::Start(TimePoint now) {
@@ -104,6 +72,7 @@ CallPlan::Action CallPlan::OnOutcome(int attempt, const Outcome& outcome, TimePo
   }
   last_error_ = outcome.status;
   why_ = "fallback";
+  if (outcome.delivery != Delivery::kNotSent) Reached(ended.node);
   switch (Classify(outcome)) {
     case RetryClass::kFatal:
       Record(ended, "failed", outcome.status, now);
@@ -131,18 +100,22 @@ CallPlan::Action CallPlan::OnOutcome(int attempt, const Outcome& outcome, TimePo
 }
 
 CallPlan::Action CallPlan::Next(TimePoint now) {
-  if (now >= request_.deadline) return EndAtDeadline();
+  if (now >= request_.deadline && !IsPlanted(Bug::kDeadlineIgnored)) return EndAtDeadline();
   if (auto send = TryCandidates(now)) return *std::move(send);
-  if (!under_way_.empty() || asking_) return Await{};
+  if (asking_) return Await{};
+  if (!under_way_.empty()) return Await{leaderless_ ? NextQuestion(now) : kNever};
   if (doubt_ && !looked_up_) return Ask();
   if (auto probe = ProbeLastHolder(now)) return *std::move(probe);
-  return NextRound(now);
+  return patient_ ? AwaitPrimary(now) : NextRound(now);
 }
 
 CallPlan::Action CallPlan::Ask() {
   looked_up_ = asking_ = true;
   ++stats_.look_ups;
-  return AskAll{version_, request_.deadline};
+  // An older answer is of before the primary was lost, or before there was a new one. Half a pace,
+  // so that those who wait for one space share theirs.
+  const Duration age_max = OthersMayLead() ? options_.primary_pace / 2 : LookUp::kKeep;
+  return AskAll{version_, request_.deadline, age_max};
 }
 
 // In their order, each at most once more often than there were waits.
@@ -157,7 +130,9 @@ std::optional<CallPlan::Action> CallPlan::TryCandidates(TimePoint now) {
 
 std::optional<CallPlan::Action> CallPlan::Try(Candidate& candidate, TimePoint now) {
   NodeState& node = nodes_.Of(candidate.node);
-  if (candidate.tries > 0 && !node.budget.TryWithdraw(now)) {
+  // What has not reached the node has cost it nothing.
+  const bool free = candidate.tries == 0 || (patient_ && !candidate.reached);
+  if (!free && !node.budget.TryWithdraw(now)) {
     ++stats_.budget_refusals;
     candidate.spent = true;
     return std::nullopt;
@@ -219,10 +194,43 @@ CallPlan::Action CallPlan::NextRound(TimePoint now) {
   if (asked_for > Duration::zero()) {
     until = std::max(until, now + BackoffDelay({asked_for * 2, asked_for * 2}, 0, random_));
   }
-  if (until >= request_.deadline) return GiveUp();
+  if (until >= request_.deadline && !IsPlanted(Bug::kDeadlineIgnored)) return GiveUp();
   for (Candidate& candidate : candidates_) candidate.shut = candidate.spent = false;
   looked_up_ = progress_ = false;
   return Wait{until};
+}
+
+// Another holder will become primary, or this one come back, within some seconds. The rounds of
+// tries at a primary begin again when there is one.
+CallPlan::Action CallPlan::AwaitPrimary(TimePoint now) {
+  const bool exhausted =
+      std::all_of(candidates_.begin(), candidates_.end(),
+                  [this](const Candidate& c) { return c.tries >= options_.tries_per_node_max; });
+  if (exhausted && !leaderless_ && !progress_) return GiveUp();
+  TimePoint until = NextQuestion(now);
+  const Duration asked_for = PushBackOf(DetailOf(last_error_));
+  if (!leaderless_ && asked_for > Duration::zero()) {
+    until = std::max(until, now + BackoffDelay({asked_for * 2, asked_for * 2}, 0, random_));
+  }
+  if (until >= request_.deadline) return GiveUp();
+  rounds_ += leaderless_ ? 0 : 1;
+  for (Candidate& candidate : candidates_) {
+    candidate.shut = candidate.shut && !BreakerOf(candidate.node).WouldAdmit(now);
+    candidate.spent = false;
+  }
+  looked_up_ = progress_ = false;
+  return Wait{until};
+}
+
+TimePoint CallPlan::NextQuestion(TimePoint now) const {
+  const Duration pace = options_.primary_pace;
+  return now + BackoffDelay({pace, pace}, 0, random_);
+}
+
+bool CallPlan::OthersMayLead() const { return replicated_ && NeedsPrimary(); }
+
+bool CallPlan::NeedsPrimary() const {
+  return IsWrite(request_.op) || request_.policy.preference == ReadPreference::kPrimary;
 }
 
 // A space that moves about is followed until the deadline, as long as something newer is learnt. A
@@ -239,7 +247,7 @@ CallPlan::Action CallPlan::Follow(const Outcome& outcome, TimePoint now) {
                       (!assigned_ || nodes_.Newer(outcome.redirect->version, version_));
   if (!raises) return Next(now);
   progress_ = true;
-  if (redirects_followed_ < options_.redirects_max) {
+  if (redirects_followed_ < options_.redirects_max || IsPlanted(Bug::kHopBoundOff)) {
     ++redirects_followed_;
     looked_up_ = false;
     Adopt(*outcome.redirect, "redirected", now);
@@ -256,6 +264,10 @@ CallPlan::Action CallPlan::OnLookUp(const LookUp& look_up, TimePoint now) {
   asking_ = false;
   const auto& found = look_up.claim.has_value() ? look_up.claim : look_up.heard;
   if (!found.has_value() && !assigned_ && under_way_.empty()) return NobodyHolds(look_up, now);
+  leaderless_ = NeedsPrimary() && look_up.claim.has_value() && look_up.claim->primary == kNoNode;
+  doubt_ = doubt_ || leaderless_;
+  patient_ = patient_ || leaderless_;
+  replicated_ = replicated_ || leaderless_;
   const bool helps =
       found.has_value() && (found->primary != kNoNode || request_.policy.replica_fallback);
   if (helps && (!assigned_ || !nodes_.Newer(version_, found->version))) {
@@ -297,6 +309,7 @@ void CallPlan::Adopt(const Route& route, std::string_view why, TimePoint now) {
   }
   if (!next.empty()) candidates_ = std::move(next);
   version_ = route.version;
+  replicated_ = replicated_ || route.replica_count > 0;
   assigned_ = true;
   create_ = false;
   why_ = why;
@@ -307,7 +320,7 @@ CallPlan::Action CallPlan::WhileSlow(TimePoint now) {
   if ((options_.hedged_reads || Probing()) && !IsWrite(request_.op)) {
     if (auto hedge = Hedge(now)) return *std::move(hedge);
   }
-  if (looked_up_ || now >= request_.deadline) return Await{};
+  if (asking_ || (looked_up_ && !leaderless_) || now >= request_.deadline) return Await{};
   return Ask();
 }
 
@@ -332,8 +345,9 @@ CallPlan::Action CallPlan::GiveUp() {
     return End(Error(ErrorCode::kNoAssignment,
                      fmt::format("no node is known to hold space '{}'", request_.space)));
   }
-  const std::string_view why =
-      last_error_.ok() ? "those who may do not answer" : TextOf(last_error_);
+  const std::string_view why = leaderless_        ? "its holders have no primary at the moment"
+                               : last_error_.ok() ? "those who may do not answer"
+                                                  : TextOf(last_error_);
   return End(Error(ErrorCode::kAllReplicasFailed,
                    fmt::format("no holder of space '{}' could serve it: {}", request_.space, why),
                    PushBackOf(DetailOf(last_error_))));
@@ -367,110 +381,6 @@ CallPlan::Action CallPlan::End(const absl::Status& status) {
   return Finish{Error(ErrorCode::kUndetermined,
                       fmt::format("the write to space '{}' may have been carried out: {}",
                                   request_.space, TextOf(status)))};
-}
-
-CallPlan::UnderWay CallPlan::Take(int attempt) {
-  auto at = std::find_if(under_way_.begin(), under_way_.end(),
-                         [attempt](const UnderWay& u) { return u.attempt == attempt; });
-  ABSL_HARDENING_ASSERT(at != under_way_.end());
-  UnderWay ended = *at;
-  under_way_.erase(at);
-  return ended;
-}
-
-// What the try says about the node. A node that answers is well, whatever it answers, unless it
-// says that it is overloaded without saying for how long.
-void CallPlan::Judge(const UnderWay& ended, const Outcome& outcome, TimePoint now) {
-  NodeState& node = nodes_.Of(ended.node);
-  CircuitBreaker& breaker = BreakerOf(ended.node);
-  const Duration took = now - ended.since;
-  if (outcome.status.ok()) {
-    node.latency.End(took, now);
-    node.quantile.Observe(took, now);
-    return breaker.OnSuccess(ended.ticket, now);
-  }
-  const ErrorDetail detail = DetailOf(outcome.status);
-  const bool timed_out = detail.code == ErrorCode::kDeadlineExceeded;
-  const bool answered = outcome.delivery == Delivery::kAnswered;
-  if (timed_out || answered) {
-    node.latency.End(took, now);
-  } else {
-    node.latency.Abandon();
-  }
-  const bool pushed_back =
-      detail.code == ErrorCode::kOverloaded && detail.retry_after > Duration::zero();
-  if (pushed_back) node.PushBack(now + PushBackOf(detail));
-  if (InfoOf(detail.code).held_against_node && !pushed_back) {
-    // A client that gives a node hardly any time must not shut it out.
-    const bool fair = !timed_out || took >= options_.read_try_limit;
-    return fair ? breaker.OnFailure(ended.ticket, now, random_) : breaker.OnNoVerdict(ended.ticket);
-  }
-  return answered ? breaker.OnSuccess(ended.ticket, now) : breaker.OnNoVerdict(ended.ticket);
-}
-
-void CallPlan::Skip(Candidate& candidate, ErrorCode code, std::string_view reason) {
-  candidate.shut = true;
-  attempts_.push_back(
-      {nodes_.IdOf(candidate.node).view(), "skipped", why_, MakeError(code, reason), {}});
-}
-
-// Being told "not here" is no try at doing it.
-void CallPlan::Deny(NodeIndex node) {
-  doubt_ = true;
-  for (Candidate& candidate : candidates_) {
-    if (candidate.node != node) continue;
-    candidate.denied = true;
-    --candidate.tries;
-  }
-}
-
-void CallPlan::Record(const UnderWay& ended, std::string_view outcome, const absl::Status& status,
-                      TimePoint now) {
-  attempts_.push_back(
-      {nodes_.IdOf(ended.node).view(), outcome, ended.why, status, now - ended.since});
-}
-
-void CallPlan::SetLimits(const Candidate& candidate, bool probe, TimePoint now, Send& send) const {
-  const bool write = IsWrite(request_.op);
-  const bool others = !write && OthersLeft(candidate);
-  if (write || others) {
-    Duration limit = write ? options_.write_try_limit : options_.read_try_limit;
-    send.deadline = std::min(send.deadline, now + limit);
-  }
-  if (!others) {
-    send.check_at = now + options_.read_try_limit;
-  } else if (probe) {
-    send.check_at = now + options_.probe_patience;
-  } else if (options_.hedged_reads) {
-    auto p95 = nodes_.Of(candidate.node).quantile.P95();
-    if (p95.has_value()) send.check_at = now + *p95;
-  }
-}
-
-bool CallPlan::Probing() const {
-  return std::any_of(under_way_.begin(), under_way_.end(),
-                     [](const UnderWay& u) { return u.ticket.probe; });
-}
-
-bool CallPlan::OthersLeft(const Candidate& candidate) const {
-  return std::any_of(candidates_.begin(), candidates_.end(), [&](const Candidate& other) {
-    return &other != &candidate && !other.Excluded() && other.tries < candidate.tries;
-  });
-}
-
-CircuitBreaker& CallPlan::BreakerOf(NodeIndex node) const {
-  NodeState& state = nodes_.Of(node);
-  return IsWrite(request_.op) ? state.writes : state.reads;
-}
-
-absl::Status CallPlan::Error(ErrorCode code, const std::string& message,
-                             Duration retry_after) const {
-  ErrorDetail detail;
-  detail.code = code;
-  detail.space = request_.space;
-  if (last_asked_ != kNoNode) detail.node = nodes_.IdOf(last_asked_).value();
-  detail.retry_after = retry_after;
-  return MakeError(detail, message);
 }
 
 }  // namespace engram::routing

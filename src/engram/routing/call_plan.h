@@ -19,6 +19,10 @@
 //    effect); if nothing settles it, the result is kUndetermined, never "failed".
 //  - A try is cut short: of a read while another candidate is left, of a write always, since it can
 //    be repeated. While the only candidate is slow, everybody is asked beside it.
+//  - While holders answer but none of them is primary (a failover, SPEC C7), what needs the primary
+//    waits inside its deadline: everybody is asked who it is every `primary_pace`, and whoever says
+//    that he is gets the request at once. The one that is gone is not tried again before it says
+//    that it is back.
 //  - With `hedged_reads`, a read that takes longer than 95 of 100 at that node is also sent to the
 //    next holder, within that one's budget; the first answer wins. The same, sooner and free, if
 //    the try is a breaker's probe: nobody shall wait for a node because it was chosen to find out.
@@ -48,6 +52,11 @@ struct CallPlanOptions {
   Duration write_try_limit = std::chrono::seconds(3);
   // A read that is a breaker's probe goes to the next holder too after this time.
   Duration probe_patience = std::chrono::milliseconds(50);
+  // A primary that is slow, while others hold the space, has this long before everybody is asked
+  // beside it whether there is a new one.
+  Duration primary_patience = std::chrono::milliseconds(250);
+  // Between two questions who the new primary is; up to half of it less, at random.
+  Duration primary_pace = std::chrono::milliseconds(120);
   bool hedged_reads = false;
   BackoffOptions backoff;
 };
@@ -76,6 +85,9 @@ struct Outcome {
 
 // What came of asking everybody who holds the space.
 struct LookUp {
+  // How long an answer may be used for others who ask the same.
+  static constexpr Duration kKeep = std::chrono::seconds(1);
+
   // What the holders say of themselves. `primary` is kNoNode if only replicas answered; nothing if
   // nobody holds it.
   std::optional<Route> claim;
@@ -129,12 +141,15 @@ class CallPlan {
   struct AskAll {        // who holds the space? Then call OnLookUp
     RouteVersion known;  // an answer that is older helps nobody
     TimePoint until;     // if there is none by then, call OnTimer
+    Duration age_max;    // an answer that was given to others longer ago helps nobody
   };
   struct Wait {
     TimePoint until;  // then call OnTimer
   };
-  struct Await {};  // nothing to do until another try that is under way ends
-  struct Finish {   // then LetGo(), and what is still under way is to be cancelled
+  struct Await {               // nothing to do until another try that is under way ends,
+    TimePoint until = kNever;  // or it is so late: then call OnTimer
+  };
+  struct Finish {  // then LetGo(), and what is still under way is to be cancelled
     absl::Status status;
   };
   using Action = std::variant<Send, AskAll, Wait, Await, Finish>;
@@ -171,9 +186,10 @@ class CallPlan {
   struct Candidate {
     NodeIndex node;
     int tries = 0;
-    bool shut = false;    // by its breaker, in this round
-    bool spent = false;   // its retry budget is, in this round
-    bool denied = false;  // it said that it does not hold the space
+    bool shut = false;     // by its breaker, in this round
+    bool spent = false;    // its retry budget is, in this round
+    bool denied = false;   // it said that it does not hold the space
+    bool reached = false;  // a try may have reached it
 
     bool Excluded() const { return shut || spent || denied; }
   };
@@ -191,6 +207,10 @@ class CallPlan {
   std::optional<Action> ProbeLastHolder(TimePoint now);
   Action SendTo(Candidate& candidate, CircuitBreaker::Ticket ticket, TimePoint now);
   Action NextRound(TimePoint now);
+  Action AwaitPrimary(TimePoint now);
+  TimePoint NextQuestion(TimePoint now) const;
+  bool OthersMayLead() const;
+  bool NeedsPrimary() const;
   int RoundsMax() const;
   Action Follow(const Outcome& outcome, TimePoint now);
   Action WhileSlow(TimePoint now);
@@ -207,12 +227,14 @@ class CallPlan {
   void Judge(const UnderWay& ended, const Outcome& outcome, TimePoint now);
   void Skip(Candidate& candidate, ErrorCode code, std::string_view reason);
   void Deny(NodeIndex node);
+  void Reached(NodeIndex node);
   void Record(const UnderWay& ended, std::string_view outcome, const absl::Status& status,
               TimePoint now);
   void SetLimits(const Candidate& candidate, bool probe, TimePoint now, Send& send) const;
   bool Probing() const;
   bool OthersLeft(const Candidate& candidate) const;
   CircuitBreaker& BreakerOf(NodeIndex node) const;
+  static Duration PushBackOf(const ErrorDetail& detail);
   absl::Status Error(ErrorCode code, const std::string& message, Duration retry_after = {}) const;
 
   const CallRequest request_;
@@ -232,6 +254,9 @@ class CallPlan {
   bool doubt_ = false;       // the assignment may be old
   bool looked_up_ = false;   // in this round
   bool asking_ = false;      // the answer to AskAll is outstanding
+  bool replicated_;          // others hold the space, too
+  bool leaderless_ = false;  // holders answer, and none of them is primary
+  bool patient_ = false;     // it was so: the space has others who can become primary
   bool progress_ = false;    // something newer was learnt in this round
   bool maybe_done_ = false;  // a write may have been carried out
   NodeIndex last_asked_ = kNoNode;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/base/macros.h"
+#include "engram/base/planted.h"
 
 namespace engram::routing {
 
@@ -89,6 +90,7 @@ TimePoint CircuitBreaker::retry_at() const {
 }
 
 CircuitBreaker::Ticket CircuitBreaker::StartProbe(TimePoint now) {
+  if (IsPlanted(Bug::kHalfOpenLetsAllThrough)) return {GenerationOf(word()), false};
   probed_at_ = now;
   const TimePoint lost_at = now + options_.open_for;
   due_at_.store(lost_at, std::memory_order_relaxed);

@@ -74,6 +74,12 @@ class CircuitBreaker {
            now >= due_at_.load(std::memory_order_relaxed);
   }
 
+  // Something failed since the last success.
+  bool InDoubt() const {
+    const uint64_t word = word_.load(std::memory_order_acquire);
+    return PhaseOf(word) != Phase::kClosed || FailuresOf(word) > 0;
+  }
+
   // As Admit; but an open breaker also gives a probe before its time, if none is in flight, at most
   // one per `forced_probe_gap`, counted from the start of the last probe, or from the opening. For
   // the last candidate that membership holds Alive, so that a space is never shut out altogether.

@@ -156,6 +156,7 @@ Decision Decide(Operation op, const ReadPolicy& policy, const Knowledge& knowled
   if (route == nullptr) return ByRing(op, knowledge, view);
   Decision decision;
   decision.version = route->version;
+  decision.replicated = route->replica_count > 0;
   if (MayServe(op, policy, role)) {
     decision.candidates.push_back(view.self);
     return decision;

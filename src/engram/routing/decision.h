@@ -80,6 +80,8 @@ struct Decision {
   NodeList candidates;
   RouteVersion version;   // of the assignment it was made from; the oldest for the ring
   bool degraded = false;  // made while cut off from the majority
+  // More than one holder is known: when the primary is lost, another one will take its place.
+  bool replicated = false;
 };
 
 Decision Decide(Operation op, const ReadPolicy& policy, const Knowledge& knowledge,

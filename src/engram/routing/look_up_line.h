@@ -21,20 +21,27 @@ namespace engram::routing {
 
 class LookUpLine {
  public:
-  static constexpr Duration kKeep = std::chrono::seconds(1);
+  static constexpr Duration kKeep = LookUp::kKeep;
   // How long the nodes have for their answers; the driver ends the look-up then.
   static constexpr Duration kLimit = std::chrono::milliseconds(500);
+
+  // How long those are waited for of whom it is doubtful that they answer, when all others have and
+  // one of them holds the space: a primary that hangs must not hide the next one.
+  static constexpr Duration kLimitInDoubt = std::chrono::milliseconds(50);
 
   using Done = absl::AnyInvocable<void(const LookUp&)>;
 
   // `nodes` must outlive the line.
   explicit LookUpLine(const NodeTable& nodes) : nodes_(nodes) {}
 
+  struct Wanted {
+    RouteVersion known;        // an older answer helps nobody
+    Duration age_max = kKeep;  // nor one that was given longer ago
+  };
+
   // True: the caller has to ask all nodes and then call End(). Else somebody has, and `done` is
-  // called when they have answered, or at once with what they said a moment ago, unless that is
-  // older than the assignment that is `known` already.
-  [[nodiscard]] bool Join(std::string_view space, const RouteVersion& known, TimePoint now,
-                          Done done);
+  // called when they have answered, or at once with what they said a moment ago, if that helps.
+  [[nodiscard]] bool Join(std::string_view space, const Wanted& wanted, TimePoint now, Done done);
 
   void End(std::string_view space, const LookUp& answer, TimePoint now);
 
@@ -43,10 +50,10 @@ class LookUpLine {
 
   struct Kept {
     LookUp answer;
-    TimePoint until;
+    TimePoint at;
   };
 
-  bool Helps(const Kept& kept, const RouteVersion& known, TimePoint now) const;
+  bool Helps(const Kept& kept, const Wanted& wanted, TimePoint now) const;
 
   const NodeTable& nodes_;
   StringMap<std::vector<Done>> waiting_;

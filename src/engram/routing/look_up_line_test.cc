@@ -39,8 +39,17 @@ TEST_F(LookUpLineTest, AnAnswerThatIsOlderThanWhatIsKnownIsNotUsedAgain) {
   claim.primary = claim.version.epoch_primary;
   ASSERT_TRUE(line_.Join("s", {}, kNow, Note()));
   line_.End("s", {claim, std::nullopt, 3, 3}, kNow);
-  EXPECT_FALSE(line_.Join("s", claim.version, kNow, Note()));
-  EXPECT_TRUE(line_.Join("s", {3, 1, claim.primary}, kNow, Note()));
+  EXPECT_FALSE(line_.Join("s", {claim.version}, kNow, Note()));
+  EXPECT_TRUE(line_.Join("s", {{3, 1, claim.primary}}, kNow, Note()));
+}
+
+// Who waits for a new primary has no use for what was so a second ago.
+TEST_F(LookUpLineTest, AnAnswerThatIsTooOldForWhoAsksIsNotUsedAgain) {
+  constexpr Duration kOld = std::chrono::milliseconds(60);
+  ASSERT_TRUE(line_.Join("s", {}, kNow, Note()));
+  line_.End("s", {std::nullopt, std::nullopt, 3, 3}, kNow);
+  EXPECT_FALSE(line_.Join("s", {{}, kOld}, kNow + kOld - Duration(1), Note()));
+  EXPECT_TRUE(line_.Join("s", {{}, kOld}, kNow + kOld, Note()));
 }
 
 // Who waits may ask again from within, about this space or others.

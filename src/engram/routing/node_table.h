@@ -60,6 +60,11 @@ struct NodeState {
     return now.time_since_epoch().count() < push_back_until.load(std::memory_order_relaxed);
   }
 
+  // It may not answer a question. Failures of writes say nothing about that.
+  bool InDoubt() const {
+    return reads.InDoubt() || liveness.load(std::memory_order_relaxed) != Liveness::kAlive;
+  }
+
   const NodeId id;
   // Where to dial it, host:port; null: not known. As long-lived as the table.
   std::atomic<const std::string*> address{nullptr};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/base/macros.h"
+#include "engram/base/planted.h"
 #include "engram/base/read_section.h"
 #include "engram/base/string_hash.h"
 
@@ -16,7 +17,7 @@ namespace {
 
 template <class F>
 void ForEachHolder(const Route& route, F f) {
-  f(route.primary);
+  if (route.primary != kNoNode) f(route.primary);  // none: it is being replaced
   for (NodeIndex replica : route.replicas()) f(replica);
 }
 
@@ -63,8 +64,8 @@ std::optional<Assignment> RoutingTable::FindAssignment(std::string_view space) c
 
 Assignment RoutingTable::ToAssignment(const RouteRecord& record) const {
   const Route route = record.route();
-  Assignment named{
-      SpaceId(record.space()), nodes_.IdOf(route.primary), {}, nodes_.ToVersion(route.version)};
+  Assignment named{SpaceId(record.space()), {}, {}, nodes_.ToVersion(route.version)};
+  if (route.primary != kNoNode) named.primary = nodes_.IdOf(route.primary);
   for (NodeIndex replica : route.replicas()) named.replicas.push_back(nodes_.IdOf(replica));
   return named;
 }
@@ -195,6 +196,7 @@ bool RoutingTable::Acceptable(const Assignment& assignment) {
 
 // By the ids, so that nodes of assignments that lose get no number.
 bool RoutingTable::IsNewer(const Version& version, const RouteVersion& known) const {
+  if (IsPlanted(Bug::kOlderAssignmentAccepted)) return true;
   if (version.epoch.counter != known.epoch_counter) {
     return version.epoch.counter > known.epoch_counter;
   }
@@ -208,7 +210,7 @@ Route RoutingTable::Intern(const Assignment& assignment) {
   if (!version.epoch.primary.empty()) {
     route.version.epoch_primary = nodes_.Intern(version.epoch.primary);
   }
-  route.primary = nodes_.Intern(assignment.primary);
+  if (!assignment.primary.empty()) route.primary = nodes_.Intern(assignment.primary);
   for (const NodeId& replica : assignment.replicas) {
     route.replica[route.replica_count++] = nodes_.Intern(replica);
   }

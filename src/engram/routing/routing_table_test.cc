@@ -105,6 +105,19 @@ TEST(RoutingTable, FindsWhatWasApplied) {
   EXPECT_EQ(table.size(), 1u);
 }
 
+TEST(RoutingTable, ASpaceMayBeWithoutAPrimaryForAWhile) {
+  NodeTable nodes;
+  RoutingTable table(nodes);
+  const Assignment vacant = Make("notes", "", 3, 0, {NodeId("b"), NodeId("c")});
+  EXPECT_EQ(ApplyOne(table, vacant), 1u);
+  const std::optional<Route> route = table.Find("notes");
+  ASSERT_TRUE(route.has_value());
+  EXPECT_EQ(route->primary, kNoNode);
+  EXPECT_EQ(table.FindAssignment("notes"), vacant);
+  EXPECT_EQ(table.SpacesOf(NodeId("b")), std::vector<SpaceId>{SpaceId("notes")});
+  EXPECT_EQ(ApplyOne(table, Make("notes", "b", 3, 1, {NodeId("c")})), 1u) << "it has one again";
+}
+
 TEST(RoutingTable, FindsNamesOfEveryLength) {
   NodeTable nodes;
   RoutingTable table(nodes);

@@ -13,6 +13,7 @@
 #include "engram/server/convert.h"
 #include "engram/server/fan_out.h"
 #include "engram/server/metadata_names.h"
+#include "engram/server/replication_port.h"
 #include "engram/server/request_metadata.h"
 #include "engram/server/version.h"
 #include "engram/v1/cluster.pb.h"
@@ -79,6 +80,7 @@ class ClusterInfo {
   void GetStatus(ServerCall call, const v1::GetStatusRequest& request);
   void ResolveRoute(ServerCall call, const v1::ResolveRouteRequest& request);
   void RemoveNode(ServerCall call, const v1::RemoveNodeRequest& request);
+  void MoveSpace(ServerCall call, const v1::MoveSpaceRequest& request);
   void Describe(ServerCall call, const peer::v1::DescribeRequest& request);
   void ListLocalSpaces(ServerCall call, const peer::v1::ListLocalSpacesRequest& request);
 
@@ -142,6 +144,17 @@ void AddWire(const net::EventLoopGroup& loops, google::protobuf::Map<std::string
   }
 }
 
+void AddLags(const ReplicationPort& replication, v1::NodeInfo& node) {
+  for (const ReplicationPort::Lag& lag : replication.Lags()) {
+    v1::ReplicaLag* row = node.add_replicas();
+    row->set_node(lag.replica.value());
+    row->set_spaces(lag.spaces);
+    row->set_entries(lag.entries);
+    row->set_bytes(lag.bytes);
+    row->set_seconds(std::chrono::duration<double>(lag.time).count());
+  }
+}
+
 v1::NodeInfo ClusterInfo::DescribeSelf() const {
   v1::NodeInfo node;
   node.set_id(context_.self.value());
@@ -154,6 +167,7 @@ v1::NodeInfo ClusterInfo::DescribeSelf() const {
       static_cast<uint64_t>(std::max<int64_t>(0, ToInt(WallNow()) - ToInt(started_))));
   node.set_software_version(std::string(kVersion));
   node.set_table_version(context_.table.version());
+  if (context_.replication != nullptr) AddLags(*context_.replication, node);
   return node;
 }
 
@@ -318,6 +332,25 @@ void ClusterInfo::RemoveNode(ServerCall call, const v1::RemoveNodeRequest& reque
                   });
 }
 
+void ClusterInfo::MoveSpace(ServerCall call, const v1::MoveSpaceRequest& request) {
+  absl::Status status = CheckSpaceName("space", request.space());
+  if (status.ok()) status = CheckNodeId("primary", request.primary());
+  if (status.ok() && context_.replication == nullptr) {
+    status = MakeError(ErrorCode::kUnimplemented, "this node keeps one copy of each space");
+  }
+  if (!status.ok()) return call.Reply(status);
+  net::EventLoop& loop = call.loop();
+  const TimePoint deadline = OperationDeadline(call.deadline(), context_.config.deadline, Now());
+  auto shared = std::make_shared<ServerCall>(std::move(call));
+  context_.replication->Move(SpaceId(request.space()), NodeId(request.primary()), deadline,
+                             [this, &loop, shared](const absl::Status& moved) {
+                               loop.Post([this, shared, moved] {
+                                 if (!moved.ok()) return shared->Reply(moved);
+                                 Answer(*shared, v1::MoveSpaceResponse());
+                               });
+                             });
+}
+
 // Registers a method whose request is parsed here: these are not routed.
 template <class Request>
 void Add(net::Server& server, std::string_view method, const std::shared_ptr<ClusterInfo>& info,
@@ -342,6 +375,7 @@ void AddClusterServices(net::Server& server, NodeContext& context, const memory:
   Add(server, "/engram.v1.ClusterService/GetStatus", info, &ClusterInfo::GetStatus);
   Add(server, "/engram.v1.ClusterService/ResolveRoute", info, &ClusterInfo::ResolveRoute);
   Add(server, "/engram.v1.ClusterService/RemoveNode", info, &ClusterInfo::RemoveNode);
+  Add(server, "/engram.v1.ClusterService/MoveSpace", info, &ClusterInfo::MoveSpace);
   Add(server, kDescribe, info, &ClusterInfo::Describe);
   Add(server, kListLocalSpaces, info, &ClusterInfo::ListLocalSpaces);
 }

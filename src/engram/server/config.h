@@ -17,6 +17,7 @@
 #include "engram/membership/partition_detector.h"
 #include "engram/membership/swim_options.h"
 #include "engram/memory/engine.h"
+#include "engram/routing/ack.h"
 #include "engram/routing/decision.h"
 
 namespace engram::server {
@@ -45,7 +46,8 @@ struct NodeConfig {
   std::string tls_client_ca;  // of those who call; empty: nobody is asked for a certificate
   std::string tls_name;       // in other nodes' certificates; empty: the host that is dialled
   memory::Durability durability = memory::Durability::kFsync;
-  int loops = 0;  // 0: one per core
+  int copies = 3;  // of a new space
+  int loops = 0;   // 0: one per core
   int workers = 2;
   int writes_max = 512;   // of each loop; SPEC R14
   int scatters_max = 64;  // of each loop: recalls over several spaces
@@ -61,6 +63,8 @@ struct NodeConfig {
   Duration write_try_limit = std::chrono::seconds(3);
   routing::ReadPreference read_preference = routing::ReadPreference::kPrimaryPreferred;
   StringMap<routing::ReadPreference> read_preferences;  // of single spaces
+  routing::Ack ack = routing::Ack::kPrimary;
+  StringMap<routing::Ack> acks;  // of single spaces
   bool replica_fallback = true;
   bool hedged_reads = false;
   int retry_budget = 10;  // percent of the requests

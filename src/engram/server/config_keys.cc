@@ -11,6 +11,9 @@
 namespace engram::server {
 namespace {
 
+// A primary, and as many replicas as a route has room for.
+constexpr int kCopiesMax = 7;
+
 absl::Status SetHttp(NodeConfig& c, const std::string& value) {
   const bool off = value.empty() || value == "off";
   if (!off && !ParseHostPort("http", value).ok()) {
@@ -44,22 +47,38 @@ absl::Status SetPreference(std::string_view key, const std::string& value,
   return absl::OkStatus();
 }
 
-absl::Status AddSpacePreference(NodeConfig& c, const std::string& value) {
-  constexpr std::string_view kKey = "space-read-preferences";
+absl::Status SetAck(std::string_view key, const std::string& value, routing::Ack& out) {
+  std::optional<routing::Ack> parsed = routing::AckFrom(value);
+  if (!parsed.has_value()) {
+    return InvalidArgument(key, fmt::format("{} must be one of {}, not '{}'", key,
+                                            fmt::join(routing::kAckNames, ", "), value));
+  }
+  out = *parsed;
+  return absl::OkStatus();
+}
+
+// "space=choice", of which `set` reads the choice.
+template <class Choice>
+absl::Status AddOfSpace(std::string_view key, const std::string& value, StringMap<Choice>& out,
+                        absl::Status (*set)(std::string_view, const std::string&, Choice&)) {
   size_t equals = value.find('=');
   if (equals == std::string::npos) {
     return InvalidArgument(
-        kKey, fmt::format("{} must be of the form space=preference, not '{}'", kKey, value));
+        key, fmt::format("{} must be of the form space=choice, not '{}'", key, value));
   }
   const std::string space = value.substr(0, equals);
-  if (absl::Status status = CheckSpaceName(kKey, space); !status.ok()) return status;
-  return SetPreference(kKey, value.substr(equals + 1), c.read_preferences[space]);
+  if (absl::Status status = CheckSpaceName(key, space); !status.ok()) return status;
+  Choice choice{};
+  absl::Status status = set(key, value.substr(equals + 1), choice);
+  if (status.ok()) out[space] = choice;
+  return status;
 }
 
-std::string ShowSpacePreferences(const NodeConfig& c) {
+template <class Choice>
+std::string ShowOfSpaces(const StringMap<Choice>& of_spaces) {
   std::vector<std::string> shown;
-  for (const auto& [space, preference] : c.read_preferences) {
-    shown.push_back(fmt::format("{}={}", space, NameOf(preference)));
+  for (const auto& [space, choice] : of_spaces) {
+    shown.push_back(fmt::format("{}={}", space, NameOf(choice)));
   }
   std::sort(shown.begin(), shown.end());
   return fmt::format("{}", fmt::join(shown, ","));
@@ -193,6 +212,11 @@ std::vector<ConfigKey> EngineKeys() {
       {"request-id-ttl", "how long a repeated request is recognised by its id",
        [](Config& c, Text v) { return SetDuration("request-id-ttl", v, c.request_id_ttl); },
        ShowTime<&Config::request_id_ttl>},
+      {"copies",
+       "holders of a new space, one of them its primary; fewer if there are fewer nodes. Spaces "
+       "that are there keep theirs",
+       [](Config& c, Text v) { return SetInt("copies", 1, kCopiesMax, v, c.copies); },
+       ShowInt<&Config::copies>},
       {"loops", "event loops, each a thread; 0: one per core",
        [](Config& c, Text v) { return SetInt("loops", 0, 256, v, c.loops); },
        ShowInt<&Config::loops>},
@@ -241,7 +265,20 @@ std::vector<ConfigKey> RoutingKeys() {
        [](Config& c, Text v) { return SetPreference("read-preference", v, c.read_preference); },
        [](const Config& c) { return std::string(NameOf(c.read_preference)); }},
       {"space-read-preferences", "the same for single spaces, each as space=preference",
-       AddSpacePreference, ShowSpacePreferences, [](Config& c) { c.read_preferences.clear(); }},
+       [](Config& c, Text v) {
+         return AddOfSpace("space-read-preferences", v, c.read_preferences, SetPreference);
+       },
+       [](const Config& c) { return ShowOfSpaces(c.read_preferences); },
+       [](Config& c) { c.read_preferences.clear(); }},
+      {"ack",
+       "when a write is acknowledged: once it is durable at the primary, at a quorum of the "
+       "space's "
+       "holders, or at all of them; a request may ask for another",
+       [](Config& c, Text v) { return SetAck("ack", v, c.ack); },
+       [](const Config& c) { return std::string(NameOf(c.ack)); }},
+      {"space-ack", "the same for single spaces, each as space=ack",
+       [](Config& c, Text v) { return AddOfSpace("space-ack", v, c.acks, SetAck); },
+       [](const Config& c) { return ShowOfSpaces(c.acks); }, [](Config& c) { c.acks.clear(); }},
       {"replica-fallback", "off: a read whose preferred holder fails is not sent to another one",
        [](Config& c, Text v) { return SetSwitch("replica-fallback", v, c.replica_fallback); },
        ShowSwitch<&Config::replica_fallback>},

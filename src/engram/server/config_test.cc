@@ -184,6 +184,22 @@ space-read-preferences = ["a=nearest"]
   EXPECT_EQ(config.seeds.size(), 2u);
 }
 
+TEST(Config, AnAcknowledgementIsOneOfThree) {
+  NodeConfig config;
+  ASSERT_TRUE(ApplyConfigText(R"(
+ack = "quorum"
+space-ack = ["ledger=all", "notes=primary"]
+)",
+                              "f", config)
+                  .ok());
+  EXPECT_EQ(config.ack, routing::Ack::kQuorum);
+  EXPECT_EQ(config.acks.at("ledger"), routing::Ack::kAll);
+  for (const char* bad : {"ack = \"most\"", "space-ack = [\"ledger\"]",
+                          "space-ack = [\"ledger=most\"]", "space-ack = [\"Ledger=all\"]"}) {
+    EXPECT_FALSE(ApplyConfigText(bad, "f", config).ok()) << bad;
+  }
+}
+
 TEST(Config, EveryDefaultIsAcceptedByItsOwnKey) {
   NodeConfig defaults;
   for (const ConfigKey& key : ConfigKeys()) {

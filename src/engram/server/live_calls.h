@@ -1,4 +1,4 @@
-// The requests of one loop that are on their way to other nodes.
+// The requests of one loop that are on their way to other nodes, or wait for what they need.
 //
 // When a node stops, some of them are still held by timers and tasks of the event loop, which goes
 // after everything they refer to; so whoever owns the line ends them first. Belongs to one loop.

@@ -23,6 +23,9 @@ constexpr size_t kReplyBytesMax = 4u << 20;
 // would hold up the others.
 constexpr size_t kInPlaceBytesMax = 16u << 10;
 
+// Before a write's deadline: that it is not held by enough yet is to be told in time.
+constexpr Duration kAckGrace = std::chrono::milliseconds(20);
+
 constexpr Duration kOverloadedPause = std::chrono::milliseconds(100);
 
 // Why the parser refused: text that is no UTF-8, which can be named, or a broken structure, which
@@ -57,19 +60,6 @@ absl::StatusOr<Request> Parse(const LocalRequest& request) {
   return message;
 }
 
-// Brings the engine's answer from its commit thread back to the loop, as a serialized reply.
-template <class Reply>
-Engine::Done OnLoop(net::EventLoop& loop, LocalService::Done done, Reply reply) {
-  return [&loop, done = std::move(done),
-          reply = std::move(reply)](absl::StatusOr<WriteResult> result) mutable {
-    loop.Post(
-        [done = std::move(done), reply = std::move(reply), result = std::move(result)]() mutable {
-          if (!result.ok()) return done(result.status());
-          done(reply(*result).SerializeAsString());
-        });
-  };
-}
-
 // `factor`: see LocalRequest::confidence_factor.
 absl::StatusOr<std::string> RecallReply(absl::StatusOr<memory::RecallResult> result,
                                         double factor) {
@@ -90,6 +80,31 @@ absl::StatusOr<std::string> RecallReply(absl::StatusOr<memory::RecallResult> res
 }
 
 }  // namespace
+
+template <class Reply>
+Engine::Done LocalService::OnLoop(net::EventLoop& loop, Due due, Done done, Reply reply) {
+  return [this, &loop, due = std::move(due), done = std::move(done),
+          reply = std::move(reply)](absl::StatusOr<WriteResult> result) mutable {
+    const bool waits = result.ok() && due.ack != routing::Ack::kPrimary && await_held_ != nullptr;
+    const Version origin = waits ? result->version : Version();
+    Made finish = [&loop, done = std::move(done), reply = std::move(reply),
+                   result = std::move(result)](absl::Status held) mutable {
+      loop.Post([done = std::move(done), reply = std::move(reply), result = std::move(result),
+                 held = std::move(held)]() mutable {
+        if (!result.ok()) return done(result.status());
+        if (!held.ok()) return done(std::move(held));
+        done(reply(*result).SerializeAsString());
+      });
+    };
+    if (!waits) return finish(absl::OkStatus());
+    await_held_(due.space, origin, due.ack, due.deadline, std::move(finish));
+  };
+}
+
+LocalService::Due LocalService::DueOf(const LocalRequest& request) {
+  const bool forever = request.deadline == kNever;
+  return {request.space, request.ack, forever ? kNever : request.deadline - kAckGrace};
+}
 
 LocalService::LocalService(NodeId self, Engine& engine, routing::RoutingTable& held,
                            routing::RoutingTable& table, WorkerPool& workers, Admission& admission)
@@ -140,7 +155,41 @@ void LocalService::StoreNow(net::EventLoop& loop, const LocalRequest& request, D
   if (!message.ok()) return done(message.status());
   auto command = ToCommand(*std::move(message), request.identity, request.create_space);
   if (!command.ok()) return done(command.status());
-  auto reply = [this, space = request.space](const WriteResult& result) {
+  command->branch = request.branch;
+  StoreOnceMade(loop, *std::move(command), DueOf(request), std::move(done));
+}
+
+void LocalService::StoreOnceMade(net::EventLoop& loop, memory::StoreCommand command, Due due,
+                                 Done done) {
+  if (command.create_space == memory::CreateSpace::kNo || make_space_ == nullptr ||
+      engine_.FindSpace(command.space.view()).has_value()) {
+    return StoreInEngine(loop, std::move(command), std::move(due), std::move(done));
+  }
+  const SpaceId space = command.space;
+  const TimePoint deadline = due.deadline;
+  // Shared, because nothing may come of it.
+  struct Waiting {
+    memory::StoreCommand command;
+    Due due;
+    Done done;
+  };
+  auto waiting =
+      std::make_shared<Waiting>(Waiting{std::move(command), std::move(due), std::move(done)});
+  Made made = [this, &loop, waiting](absl::Status status) {
+    loop.Post([this, &loop, waiting, status = std::move(status)] {
+      if (!status.ok()) return std::exchange(waiting->done, nullptr)(status);
+      StoreInEngine(loop, std::move(waiting->command), std::move(waiting->due),
+                    std::exchange(waiting->done, nullptr));
+    });
+  };
+  if (make_space_(space, deadline, made)) return;
+  StoreInEngine(loop, std::move(waiting->command), std::move(waiting->due),
+                std::exchange(waiting->done, nullptr));
+}
+
+void LocalService::StoreInEngine(net::EventLoop& loop, memory::StoreCommand command, Due due,
+                                 Done done) {
+  auto reply = [this, space = command.space](const WriteResult& result) {
     if (result.space_created || !held_.Find(space.view()).has_value()) {
       if (auto summary = engine_.FindSpace(space.view())) {
         Publish({AssignmentOf(*summary)});
@@ -149,7 +198,8 @@ void LocalService::StoreNow(net::EventLoop& loop, const LocalRequest& request, D
     }
     return ToStoreResponse(space, result);
   };
-  engine_.Store(*std::move(command), OnLoop(loop, std::move(done), std::move(reply)));
+  engine_.Store(std::move(command),
+                OnLoop(loop, std::move(due), std::move(done), std::move(reply)));
 }
 
 void LocalService::Forget(net::EventLoop& loop, const LocalRequest& request, Done done) {
@@ -158,14 +208,17 @@ void LocalService::Forget(net::EventLoop& loop, const LocalRequest& request, Don
   auto reply = [space = request.space](const WriteResult& result) {
     return ToForgetResponse(space, result);
   };
-  engine_.Forget(ToCommand(*std::move(message), request.identity),
-                 OnLoop(loop, std::move(done), std::move(reply)));
+  memory::ForgetCommand command = ToCommand(*std::move(message), request.identity);
+  command.branch = request.branch;
+  engine_.Forget(std::move(command),
+                 OnLoop(loop, DueOf(request), std::move(done), std::move(reply)));
 }
 
 void LocalService::Link(net::EventLoop& loop, const LocalRequest& request, Done done) {
   auto message = Parse<v1::LinkRequest>(request);
   if (!message.ok()) return done(message.status());
   memory::LinkCommand command = ToCommand(*std::move(message), request.identity);
+  command.branch = request.branch;
   v1::LinkResponse response;
   response.set_space(command.space.value());
   response.set_from(command.from.value());
@@ -175,7 +228,7 @@ void LocalService::Link(net::EventLoop& loop, const LocalRequest& request, Done 
     *response.mutable_version() = ToProto(result.version);
     return std::move(response);
   };
-  engine_.Link(std::move(command), OnLoop(loop, std::move(done), std::move(reply)));
+  engine_.Link(std::move(command), OnLoop(loop, DueOf(request), std::move(done), std::move(reply)));
 }
 
 // In place: a get takes microseconds, a thread hand-off costs more.
@@ -222,19 +275,12 @@ void LocalService::OnWorker(net::EventLoop& loop, const SpaceId& space, Done don
   (*shared_done)(MakeError(detail, "too many requests are waiting for a worker"));
 }
 
-void LocalService::PublishHeldSpaces() {
-  std::vector<placement::Assignment> held;
-  for (const memory::SpaceSummary& summary : engine_.ListSpaces())
-    held.push_back(AssignmentOf(summary));
-  Publish(held);
-}
-
 void LocalService::Publish(const std::vector<placement::Assignment>& held) {
   held_.Apply(held);
   table_.Apply(held);
 }
 
-// Without replication every space that is held here is led here.
+// Of a space that the engine has made: this node is its only holder.
 placement::Assignment LocalService::AssignmentOf(const memory::SpaceSummary& summary) const {
   return {summary.space, self_, {}, summary.assignment_version};
 }

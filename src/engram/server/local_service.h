@@ -5,6 +5,7 @@
 // outlive the service.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "engram/base/error.h"
 #include "engram/memory/engine.h"
 #include "engram/net/event_loop.h"
+#include "engram/routing/ack.h"
 #include "engram/routing/decision.h"
 #include "engram/routing/routing_table.h"
 #include "engram/server/admission.h"
@@ -28,6 +30,10 @@ struct LocalRequest {
   TimePoint deadline = kNever;  // after which it is not begun
   // What the confidence of a recall is multiplied by: less than 1 when this node is cut off.
   double confidence_factor = 1;
+  routing::Ack ack = routing::Ack::kPrimary;  // of a write: whose confirmations it waits for
+  // Of a write, while this node is cut off: it may go into this holder's branch.
+  memory::Branch branch = memory::Branch::kNo;
+  std::optional<Version> session = std::nullopt;  // of a read: for ServeHeld, which heeds it
 };
 
 class LocalService {
@@ -41,8 +47,18 @@ class LocalService {
 
   void Serve(net::EventLoop& loop, LocalRequest request, Done done);
 
-  // Publishes an assignment to this node for every space that the engine holds; at start.
-  void PublishHeldSpaces();
+  // Makes a space that is to have several holders, this node first among equals; calls back, on
+  // any thread, when this node is its primary. Nothing: a space has one holder, the engine makes
+  // it. To be set before the first Serve().
+  using Made = absl::AnyInvocable<void(absl::Status)>;
+  using MakeSpace = absl::AnyInvocable<bool(const SpaceId&, TimePoint deadline, Made&) const>;
+  void OnNewSpace(MakeSpace make) { make_space_ = std::move(make); }
+
+  // Calls back, on any thread, when a write that is durable here is held by as many as it asked
+  // for. To be set before the first Serve(); without it nobody is waited for.
+  using AwaitHeld = absl::AnyInvocable<void(const SpaceId&, const Version& origin, routing::Ack,
+                                            TimePoint deadline, Made) const>;
+  void OnAck(AwaitHeld await) { await_held_ = std::move(await); }
 
   // Called with what this node has begun to hold since, on some loop; for telling the others. To be
   // set before the first Serve().
@@ -53,6 +69,19 @@ class LocalService {
   // Once it has been admitted.
   void Run(net::EventLoop& loop, LocalRequest request, Done done);
   void Store(net::EventLoop& loop, LocalRequest request, Done done);
+  // Whose answer is due when, and on whom it waits.
+  struct Due {
+    SpaceId space;
+    routing::Ack ack = routing::Ack::kPrimary;
+    TimePoint deadline;
+  };
+  static Due DueOf(const LocalRequest& request);
+  void StoreOnceMade(net::EventLoop& loop, memory::StoreCommand command, Due due, Done done);
+  void StoreInEngine(net::EventLoop& loop, memory::StoreCommand command, Due due, Done done);
+  // Brings the engine's answer from its commit thread back to the loop, as a serialized reply, once
+  // as many hold the write as it asked for.
+  template <class Reply>
+  memory::Engine::Done OnLoop(net::EventLoop& loop, Due due, Done done, Reply reply);
   void StoreNow(net::EventLoop& loop, const LocalRequest& request, Done done);
   void Forget(net::EventLoop& loop, const LocalRequest& request, Done done);
   void Link(net::EventLoop& loop, const LocalRequest& request, Done done);
@@ -72,6 +101,8 @@ class LocalService {
   WorkerPool& workers_;
   Admission& admission_;
   Announce announce_;
+  MakeSpace make_space_;
+  AwaitHeld await_held_;
 };
 
 }  // namespace engram::server

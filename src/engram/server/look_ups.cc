@@ -16,18 +16,44 @@ namespace {
 // So that the answer to one question stays far below what a message may have.
 constexpr size_t kSpacesOfQuestionMax = 1'000;
 
+// How long a question may wait for others to go with it.
+constexpr Duration kGatherFor = std::chrono::milliseconds(20);
+
 }  // namespace
 
 struct LookUps::Round {
   std::vector<SpaceId> spaces;
   std::vector<routing::Claims> claims;  // by position in `spaces`
   StringMap<size_t> positions;
-  size_t missing = 0;  // nodes that have not answered
+  size_t missing = 0;   // nodes that have not answered
+  size_t in_doubt = 0;  // of these: who may not
+  std::optional<net::EventLoop::Timer> patience;
+  bool late = false;  // who is in doubt has had his time
+  bool ended = false;
+
+  bool EachIsHeld() const {
+    return std::all_of(claims.begin(), claims.end(), [](const routing::Claims& of_space) {
+      return of_space.result().claim.has_value();
+    });
+  }
 };
 
-void LookUps::Ask(const SpaceId& space, const routing::RouteVersion& known,
+void LookUps::Ask(const SpaceId& space, const routing::LookUpLine::Wanted& wanted,
                   routing::LookUpLine::Done done) {
-  if (line_.Join(space.view(), known, Now(), std::move(done))) AskEverybody({space});
+  if (!line_.Join(space.view(), wanted, Now(), std::move(done))) return;
+  if (wanted.age_max < routing::LookUpLine::kKeep) return Gather(space);
+  AskEverybody({space});
+}
+
+void LookUps::Gather(const SpaceId& space) {
+  gathered_.push_back(space);
+  if (gathered_.size() == kSpacesOfQuestionMax) {
+    gathering_.reset();
+    return AskEverybody(std::exchange(gathered_, {}));
+  }
+  if (gathered_.size() > 1) return;
+  gathering_.emplace(*loop_.loop);
+  gathering_->RunAt(Now() + kGatherFor, [this] { AskEverybody(std::exchange(gathered_, {})); });
 }
 
 void LookUps::AskMany(std::span<const InDoubt> spaces,
@@ -36,7 +62,7 @@ void LookUps::AskMany(std::span<const InDoubt> spaces,
   auto ask = [&] { AskEverybody(std::exchange(unasked, {})); };
   for (size_t i = 0; i < spaces.size(); ++i) {
     auto one = [done, i](const routing::LookUp& look_up) { done(i, look_up); };
-    if (line_.Join(spaces[i].space.view(), spaces[i].known, Now(), std::move(one))) {
+    if (line_.Join(spaces[i].space.view(), {spaces[i].known}, Now(), std::move(one))) {
       unasked.push_back(spaces[i].space);
     }
     if (unasked.size() == kSpacesOfQuestionMax) ask();
@@ -66,6 +92,12 @@ void LookUps::AskEverybody(std::vector<SpaceId> spaces) {
   }
   --round->missing;
   EndIfAllAnswered(*round);
+  if (round->ended || round->in_doubt == 0) return;
+  round->patience.emplace(*loop_.loop);
+  round->patience->RunAt(Now() + routing::LookUpLine::kLimitInDoubt, [this, round] {
+    round->late = true;
+    EndIfAllAnswered(*round);
+  });
 }
 
 // A node that is known to be gone, or that does not answer reads, would only take the time. But it
@@ -80,22 +112,27 @@ void LookUps::AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex no
     --round->missing;
     return;
   }
+  const bool in_doubt = state.InDoubt();
+  round->in_doubt += in_doubt ? 1 : 0;
   net::CallOptions options{Now() + routing::LookUpLine::kLimit, {}};
   options.metadata.Add(kMdCluster, context_.directory.cluster_id(), net::Recurrence::kRepeated);
   net::Channel& channel =
       *context_.pool.Get(loop_.index, state.id, *context_.directory.AddressOf(node));
   channel.Unary(kHoldsMethod, std::move(options), question,
-                [this, round, node, ticket = *ticket](const net::CallResult& result) {
+                [this, round, node, in_doubt, ticket = *ticket](const net::CallResult& result) {
                   Judge(node, ticket, result);
+                  round->in_doubt -= in_doubt ? 1 : 0;
                   OnAnswer(*round, node, result);
                 });
 }
 
-// A node that does not say in time what it holds answers no read either.
+// A node that does not say in time what it holds answers no read either. What was not sent, as its
+// port refuses, says nothing of reads: while writes wait for a new primary, it happens many times.
 void LookUps::Judge(routing::NodeIndex node, routing::CircuitBreaker::Ticket ticket,
                     const net::CallResult& result) {
   routing::CircuitBreaker& breaker = context_.nodes.Of(node).reads;
   if (result.delivery == net::Delivery::kAnswered) return breaker.OnSuccess(ticket, Now());
+  if (result.delivery == net::Delivery::kNotSent) return breaker.OnNoVerdict(ticket);
   breaker.OnFailure(ticket, Now(), loop_.random);
 }
 
@@ -107,7 +144,8 @@ void LookUps::OnAnswer(Round& round, routing::NodeIndex node, const net::CallRes
       auto at = round.positions.find(proto.space());
       if (at == round.positions.end()) return;
       const placement::Assignment claim = FromProto(proto);
-      context_.table.Apply(std::span(&claim, 1));
+      // What a holder knows that has no primary at the moment helps nobody later.
+      if (!claim.primary.empty()) context_.table.Apply(std::span(&claim, 1));
       said[at->second] = {ToRoute(claim, context_.nodes), held};
     };
     for (const v1::Assignment& heard : reply.heard()) take(heard, false);
@@ -121,7 +159,14 @@ void LookUps::OnAnswer(Round& round, routing::NodeIndex node, const net::CallRes
 }
 
 void LookUps::EndIfAllAnswered(Round& round) {
-  if (round.missing > 0) return;
+  if (round.ended) return;
+  const bool enough = round.late && round.missing == round.in_doubt && round.EachIsHeld();
+  if (round.missing == 0 || enough) End(round);
+}
+
+void LookUps::End(Round& round) {
+  round.ended = true;
+  round.patience.reset();
   for (size_t i = 0; i < round.spaces.size(); ++i) {
     line_.End(round.spaces[i].view(), round.claims[i].result(), Now());
   }

@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "engram/net/channel.h"
+#include "engram/net/event_loop.h"
 #include "engram/peer/v1/peer.pb.h"
 #include "engram/routing/claims.h"
 #include "engram/routing/look_up_line.h"
@@ -19,14 +21,15 @@ class LookUps {
  public:
   struct InDoubt {
     SpaceId space;
-    routing::RouteVersion known;  // as in LookUpLine::Join
+    routing::RouteVersion known;  // as in LookUpLine::Wanted
   };
 
   LookUps(NodeContext& context, LoopState& loop)
       : context_(context), loop_(loop), line_(context.nodes) {}
 
-  // `known` as in LookUpLine::Join. `done` runs on the loop, perhaps at once.
-  void Ask(const SpaceId& space, const routing::RouteVersion& known,
+  // `done` runs on the loop, perhaps at once. Questions of those who cannot use old answers, which
+  // come again and again, wait a little for each other, so that each node gets one for all spaces.
+  void Ask(const SpaceId& space, const routing::LookUpLine::Wanted& wanted,
            routing::LookUpLine::Done done);
 
   // The same for many, with one question to each node; `done` runs once for each, with its
@@ -37,6 +40,7 @@ class LookUps {
  private:
   struct Round;
 
+  void Gather(const SpaceId& space);
   void AskEverybody(std::vector<SpaceId> spaces);
   void AskPeer(const std::shared_ptr<Round>& round, routing::NodeIndex node,
                const std::string& question);
@@ -44,10 +48,13 @@ class LookUps {
   void Judge(routing::NodeIndex node, routing::CircuitBreaker::Ticket ticket,
              const net::CallResult& result);
   void EndIfAllAnswered(Round& round);
+  void End(Round& round);
 
   NodeContext& context_;
   LoopState& loop_;
   routing::LookUpLine line_;
+  std::vector<SpaceId> gathered_;
+  std::optional<net::EventLoop::Timer> gathering_;
 };
 
 }  // namespace engram::server

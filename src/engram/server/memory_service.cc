@@ -38,8 +38,14 @@ absl::StatusOr<RoutedRequest> ToRouted(routing::Operation op, const ServerCall& 
     auto id = RequestIdFrom(call.metadata(), loop);
     if (!id.ok()) return id.status();
     request.identity.request_id = *id;
+    auto ack = AckFrom(call.metadata());
+    if (!ack.ok()) return ack.status();
+    request.ack = AckOf(context.config, *ack, request.space.view());
     return request;
   }
+  auto session = SessionFrom(call.metadata(), request.space.view());
+  if (!session.ok()) return session.status();
+  request.session = *std::move(session);
   auto preference = ReadPreferenceFrom(call.metadata());
   if (!preference.ok()) return preference.status();
   request.policy = ReadPolicyOf(context.config, *preference, request.space.view());
@@ -65,6 +71,10 @@ void AnswerClient(ServerCall& call, RoutedReply reply) {
     call.AddTrailer(kMdServedBy, reply.served_by.view(), net::Recurrence::kRepeated);
   }
   if (reply.degraded) call.AddTrailer(kMdDegraded, "1");
+  if (!reply.seen.empty()) call.AddTrailer(kMdSession, reply.seen);
+  if (reply.staleness_ms.has_value()) {
+    call.AddTrailer(kMdStaleness, fmt::format_int(*reply.staleness_ms).str());
+  }
   if (call.metadata().Find(kMdExplain).has_value()) {
     call.AddTrailer(kMdRoute, ToProto(reply.attempts).SerializeAsString());
   }

@@ -13,6 +13,9 @@ inline constexpr std::string_view kMdRequestId = "engram-request-id";
 inline constexpr std::string_view kMdExplain = "engram-explain";
 inline constexpr std::string_view kMdReadPreference = "engram-read-preference";
 
+inline constexpr std::string_view kMdAck = "engram-ack";
+inline constexpr std::string_view kMdSession = "engram-session";
+
 // Between nodes; the same from a client is not read.
 using cluster::kMdCluster;
 inline constexpr std::string_view kMdSpace = "engram-space";
@@ -25,6 +28,7 @@ inline constexpr std::string_view kMdRouteVersion = "engram-route-version-bin";
 inline constexpr std::string_view kMdServedBy = "engram-served-by";
 inline constexpr std::string_view kMdAssignment = "engram-assignment-bin";
 inline constexpr std::string_view kMdDegraded = "engram-degraded";
+inline constexpr std::string_view kMdStaleness = "engram-staleness-ms";
 inline constexpr std::string_view kMdRoute = "engram-route-bin";
 
 }  // namespace engram::server

@@ -23,6 +23,7 @@
 #include "engram/server/http_server.h"
 #include "engram/server/memory_service.h"
 #include "engram/server/node_metrics.h"
+#include "engram/server/node_replication.h"
 #include "engram/server/node_tls.h"
 #include "engram/server/peer_service.h"
 #include "engram/server/peer_stream_service.h"
@@ -38,7 +39,7 @@ namespace {
 
 constexpr size_t kRecallQueueMax = 1'000;
 
-memory::EngineOptions EngineOptionsOf(const NodeConfig& config) {
+memory::EngineOptions EngineOptionsOf(const NodeConfig& config, CommitBell& bell) {
   memory::EngineOptions options;
   options.dir = config.data_dir;
   options.cluster_id = config.cluster;
@@ -50,11 +51,15 @@ memory::EngineOptions EngineOptionsOf(const NodeConfig& config) {
     return ToGetResponse(std::move(memory)).SerializeAsString();
   };
   options.wall_clock = WallNow;
+  options.on_committed = [&bell](std::span<const SpaceId> spaces) { bell.Ring(spaces); };
   return options;
 }
 
 // For telling the others that the node goes; they would notice anyway.
 constexpr Duration kLeaveLimit = std::chrono::seconds(2);
+
+// For handing over what it leads. The others would take over anyway, but not as soon.
+constexpr Duration kHandOverLimit = std::chrono::seconds(2);
 
 // A request ends at its deadline, with an error that says of which space and node; only if it does
 // not, the wire ends it.
@@ -138,8 +143,10 @@ std::string_view DescribeTls(const NodeConfig& config) {
 // In the order of construction; destroyed in reverse, after ~Node has drained the server and
 // stopped the loops.
 struct Node::Parts {
-  Parts(NodeConfig c, const NodeTls& tls, std::unique_ptr<memory::Engine> e, uint64_t seed)
+  Parts(NodeConfig c, const NodeTls& tls, std::unique_ptr<CommitBell> b,
+        std::unique_ptr<memory::Engine> e, uint64_t seed)
       : config(std::move(c)),
+        bell(std::move(b)),
         engine(std::move(e)),
         loops(LoopCount(config)),
         pool(loops, ChannelOptionsOf(config, tls),
@@ -156,6 +163,7 @@ struct Node::Parts {
                 {control_loops.at(0), control_calls, pool, context.nodes, context.table,
                  context.reachability, context.directory, cluster_store},
                 seed),
+        replication({context, engine->log(), control, *bell}, ChannelOptionsOf(config, tls), seed),
         scatter(context, *engine, workers, admission),
         router(context, local),
         metrics(context, admission, WallNow()),
@@ -166,10 +174,12 @@ struct Node::Parts {
     pool.Close();
     control_calls.Close();
     control_loops.Stop();
+    replication.Stop();
     loops.Stop();
   }
 
   NodeConfig config;
+  std::unique_ptr<CommitBell> bell;  // the engine's
   std::unique_ptr<memory::Engine> engine;
   net::EventLoopGroup loops;
   net::ConnectionPool pool;
@@ -183,6 +193,7 @@ struct Node::Parts {
   net::ConnectionPool control_calls;
   cluster::ClusterStore cluster_store;
   cluster::ControlPlane control;
+  NodeReplication replication;
   ScatterService scatter;
   Router router;
   HealthService health;
@@ -205,12 +216,22 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config, Refused ref
   }
   auto tls = LoadTls(config);
   if (!tls.ok()) return tls.status();
-  auto engine = memory::Engine::Open(EngineOptionsOf(config));
+  auto bell = std::make_unique<CommitBell>();
+  auto engine = memory::Engine::Open(EngineOptionsOf(config, *bell));
   if (!engine.ok()) return engine.status();
   uint64_t seed = std::random_device{}();
-  auto parts = std::make_unique<Parts>(std::move(config), *tls, *std::move(engine), seed);
+  auto parts =
+      std::make_unique<Parts>(std::move(config), *tls, std::move(bell), *std::move(engine), seed);
   Parts& p = *parts;
-  p.local.PublishHeldSpaces();
+  p.context.replication = &p.replication;
+  p.context.replication_streams = &p.replication.streams();
+  p.local.OnNewSpace([&p](const SpaceId& space, TimePoint deadline, LocalService::Made& made) {
+    return p.replication.MakeSpace(space, deadline, made);
+  });
+  p.local.OnAck([&p](const SpaceId& space, const Version& origin, routing::Ack ack,
+                     TimePoint deadline, LocalService::Made made) {
+    p.replication.AwaitHeld(space, origin, ack, deadline, std::move(made));
+  });
   p.local.OnHeld(
       [&p](std::vector<placement::Assignment> held) { p.control.Announce(std::move(held)); });
   AddMemoryService(p.server, p.context, p.router);
@@ -222,13 +243,17 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config, Refused ref
   p.health.AddTo(p.server);
   AddClusterServices(p.server, p.context, *p.engine, p.control, WallNow());
   cluster::AddGossipService(p.server, p.control);
+  p.replication.AddTo(p.server);
   if (p.config.test_hooks) AddTestHooks(p.server, p.context);
   p.control.OnMember([&p] { p.health.StartServing(); });
   if (refused != nullptr) p.control.OnRefused(std::move(refused));
   // Others may ask as soon as it listens, and shall not be told that it is of no cluster.
   if (absl::Status loaded = p.control.Load(); !loaded.ok()) return loaded;
+  // What is held is announced; the control plane is there for it.
+  p.replication.Load();
   p.loops.Start();
   p.control_loops.Start();
+  p.replication.Start();
   // Others dial a node back before they let it in, so it listens first.
   absl::Status started = p.server.Start();
   if (started.ok()) started = StartHttp(p.http.get(), p.metrics);
@@ -248,9 +273,11 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config, Refused ref
 
 Node::~Node() {
   parts_->health.StopServing();
+  parts_->replication.HandOverAll(Now() + std::min(kHandOverLimit, parts_->config.drain));
   // First, so that the others send nothing more here.
   parts_->control.Leave(Now() + std::min<Duration>(kLeaveLimit, parts_->config.drain));
   parts_->peer_streams.Leave();
+  parts_->replication.Leave();
   parts_->server.Drain(Now() + parts_->config.drain);
   parts_->http.reset();  // asks the pool
   // Before the engine and the workers: tasks of the loops use both. What those still post is

@@ -58,7 +58,7 @@ LoopState& NodeContext::StateOf(const net::EventLoop& loop) {
 routing::Knowledge NodeContext::KnowledgeOf(std::string_view space) const {
   routing::Knowledge knowledge{table.Find(space), held.Find(space), routing::kNoNode};
   if (knowledge.known.has_value() || knowledge.held.has_value()) return knowledge;
-  knowledge.proposed = directory.FirstHolder(space);
+  knowledge.proposed = directory.FirstHolder(space, static_cast<size_t>(config.copies));
   return knowledge;
 }
 

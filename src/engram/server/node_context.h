@@ -9,6 +9,7 @@
 
 #include "engram/base/error.h"
 #include "engram/cluster/directory.h"
+#include "engram/cluster/replication_counters.h"
 #include "engram/net/connection_pool.h"
 #include "engram/net/event_loop.h"
 #include "engram/routing/decision.h"
@@ -24,6 +25,7 @@ namespace engram::server {
 
 class LookUps;
 class PeerCalls;
+class ReplicationPort;
 struct NodeContext;
 
 // Belongs to one loop; touched only on it.
@@ -62,7 +64,12 @@ struct NodeContext {
   routing::RoutingTable table;   // what is known of every space
   routing::RoutingTable held;    // the spaces that this node itself holds: LocalService fills it
   routing::ReachabilityCell reachability;
+  // Set before requests are served; null: no space here has other holders.
+  ReplicationPort* replication = nullptr;
   RoutingMetrics metrics;
+  // Of the streams that replication goes over; null: there are none. Whoever owns them sets it
+  // before anybody scrapes, and keeps them as long.
+  const cluster::ReplicationCounters* replication_streams = nullptr;
   LoggedBreakers logged_breakers;
 
  private:

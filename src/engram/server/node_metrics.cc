@@ -16,6 +16,7 @@
 #include "engram/server/cluster_metrics.h"
 #include "engram/server/metric_families.h"
 #include "engram/server/metrics.h"
+#include "engram/server/replication_metrics.h"
 #include "engram/server/version.h"
 
 namespace engram::server {
@@ -198,6 +199,9 @@ std::vector<MetricFamily> NodeMetrics::Collect() const {
   AddNodes(out);
   AddPool(out);
   AddCluster(out, context_.directory);
+  static const cluster::ReplicationCounters kNoStreams;
+  AddReplication(
+      out, context_.replication_streams != nullptr ? *context_.replication_streams : kNoStreams);
   AddWire(out, context_.loops);
   AddOne(out, Metric::kProcessResidentBytes, ResidentBytes());
   AddOne(out, Metric::kProcessStartTime, static_cast<double>(ToInt(started_)) * 1e-3);

@@ -43,6 +43,19 @@ TEST_F(NodeMetricsTest, ShowsEveryMetricOnceWithHelpAndType) {
   EXPECT_THAT(text, HasSubstr("\nprocess_start_time_seconds 1.5\n"));
 }
 
+TEST_F(NodeMetricsTest, ShowsTheStreamsOfReplicationOnceThereAreSome) {
+  EXPECT_THAT(ToText(metrics_), HasSubstr("\nengram_replication_streams_opened_total 0\n"));
+  cluster::ReplicationCounters streams;
+  context_.replication_streams = &streams;
+  streams.frames_sent.Add(3);
+  streams.frames_received.Add(2);
+  streams.streams_opened.Add();
+  const std::string text = ToText(metrics_);
+  EXPECT_THAT(text, HasSubstr("\nengram_replication_frames_total{direction=\"sent\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("\nengram_replication_frames_total{direction=\"received\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("\nengram_replication_streams_opened_total 1\n"));
+}
+
 TEST_F(NodeMetricsTest, ShowsAHistogramAsPrometheusWantsIt) {
   context_.metrics.Record(0, {.took = std::chrono::microseconds(3)});
   context_.metrics.Record(1, {.took = std::chrono::hours(1)});

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <string>
+
 #include "engram/routing/route_names.h"
 #include "engram/server/convert.h"
 
@@ -16,9 +18,12 @@ absl::Status NotHere(const NodeContext& context, const SpaceId& space) {
 
 absl::Status WrongNode(const NodeContext& context, const placement::Assignment& known) {
   ErrorDetail detail{ErrorCode::kWrongNode, "", known.space.value(), context.self.value(), {}};
-  absl::Status status = MakeError(
-      detail, fmt::format("node {} does not own space '{}', node {} does", context.self.value(),
-                          known.space.value(), known.primary.value()));
+  const std::string who = known.primary.empty()
+                              ? "and knows of no primary at the moment"
+                              : fmt::format("node {} does", known.primary.value());
+  absl::Status status =
+      MakeError(detail, fmt::format("node {} does not own space '{}', {}", context.self.value(),
+                                    known.space.value(), who));
   AttachAssignment(known, status);
   return status;
 }
@@ -39,6 +44,12 @@ absl::Status RefusalOf(const NodeContext& context, routing::Operation op,
       break;
   }
   return WrongNode(context, ToAssignment(space, *Authority(knowledge, view), context.nodes));
+}
+
+absl::Status WrongNodeFor(const NodeContext& context, const SpaceId& space) {
+  const routing::Knowledge knowledge = context.KnowledgeOf(space.view());
+  return WrongNode(context,
+                   ToAssignment(space, *Authority(knowledge, context.view()), context.nodes));
 }
 
 }  // namespace engram::server

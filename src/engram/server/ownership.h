@@ -12,4 +12,8 @@ namespace engram::server {
                                      const routing::ReadPolicy& policy, const SpaceId& space,
                                      bool create);
 
+// The refusal of a holder that may not serve it at present: with the newest assignment that this
+// node knows. REQUIRES: it knows one.
+[[nodiscard]] absl::Status WrongNodeFor(const NodeContext& context, const SpaceId& space);
+
 }  // namespace engram::server

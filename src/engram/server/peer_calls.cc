@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
+#include "engram/base/session_token.h"
 #include "engram/routing/route_names.h"
 #include "engram/server/convert.h"
 #include "engram/server/metadata_names.h"
@@ -29,6 +31,12 @@ PassedResult ToResult(net::CallResult call) {
   result.request = std::move(call.request);
   if (auto node = call.trailing.Find(kMdServedBy)) result.served_by = NodeId(*node);
   result.degraded = call.trailing.Find(kMdDegraded).has_value();
+  result.seen = call.trailing.Find(kMdSession).value_or("");
+  if (auto text = call.trailing.Find(kMdStaleness)) {
+    uint64_t staleness_ms = 0;
+    std::from_chars(text->data(), text->data() + text->size(), staleness_ms);
+    result.staleness_ms = staleness_ms;
+  }
   if (auto bytes = call.trailing.Find(kMdAssignment)) result.assignment = DecodeAssignment(*bytes);
   return result;
 }
@@ -116,6 +124,9 @@ void PeerCalls::FillHead(const Send& send, const RoutedRequest& request) {
   if (routing::IsWrite(request.op)) {
     head_.set_request_id(request.identity.request_id.ToString());
     head_.set_line(request.identity.line);
+    if (request.ack != routing::Ack::kPrimary) head_.set_ack(std::string(NameOf(request.ack)));
+  } else if (request.session.has_value()) {
+    head_.set_session(ToSessionToken(*request.session));
   }
 }
 
@@ -138,6 +149,11 @@ net::CallOptions PeerCalls::OptionsFor(const Send& send, const RoutedRequest& re
     if (request.identity.line > 0) {
       options.metadata.Add(kMdLine, fmt::format_int(request.identity.line).str());
     }
+    if (request.ack != routing::Ack::kPrimary) {
+      options.metadata.Add(kMdAck, NameOf(request.ack), net::Recurrence::kRepeated);
+    }
+  } else if (request.session.has_value()) {
+    options.metadata.Add(kMdSession, ToSessionToken(*request.session));
   }
   return options;
 }

@@ -6,6 +6,7 @@
 #include "engram/routing/route_names.h"
 #include "engram/server/convert.h"
 #include "engram/server/ownership.h"
+#include "engram/server/serve_held.h"
 
 namespace engram::server {
 namespace {
@@ -46,21 +47,26 @@ void ServePeer(NodeContext& context, LocalService& local, LoopState& loop, PeerR
     context.metrics.RecordPeer(loop.index, CodeOf(refusal));
     return done({std::move(refusal), false, ""});
   }
+  const routing::Reachability reach = context.reachability.Load();
   LocalRequest here{request.op,
                     request.space,
                     std::move(request.body),
                     request.identity,
                     memory::CreateSpace::kYes,
                     request.deadline,
-                    context.reachability.Load().ConfidenceFactor()};
-  local.Serve(*loop.loop, std::move(here),
-              [&context, index = loop.index, space = std::move(request.space),
-               route_version = std::move(request.route_version),
-               done = std::move(done)](absl::StatusOr<std::string> message) mutable {
-                context.metrics.RecordPeer(index, CodeOf(message.status()));
-                done({std::move(message), context.reachability.Load().partitioned,
-                      NewsFor(context, space, route_version)});
-              });
+                    reach.ConfidenceFactor(),
+                    request.ack,
+                    reach.partitioned ? memory::Branch::kYes : memory::Branch::kNo,
+                    std::move(request.session)};
+  ServeHeld(context, local, loop, std::move(here),
+            [&context, index = loop.index, space = std::move(request.space),
+             route_version = std::move(request.route_version),
+             done = std::move(done)](HeldAnswer answer) mutable {
+              context.metrics.RecordPeer(index, CodeOf(answer.message.status()));
+              const bool degraded = answer.degraded || context.reachability.Load().partitioned;
+              done({std::move(answer.message), degraded, NewsFor(context, space, route_version),
+                    answer.staleness_ms, std::move(answer.seen)});
+            });
 }
 
 }  // namespace engram::server

@@ -3,6 +3,8 @@
 // (peer_service.h) or over a stream (peer_stream_service.h), makes no difference here.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
@@ -21,6 +23,8 @@ struct PeerRequest {
   std::string route_version;  // the engram.v1.Version that this node was chosen by; may be empty
   TimePoint deadline;
   std::string body;
+  routing::Ack ack = routing::Ack::kPrimary;
+  std::optional<Version> session = std::nullopt;
 };
 
 struct PeerAnswer {
@@ -28,6 +32,8 @@ struct PeerAnswer {
   bool degraded = false;
   // The engram.v1.Assignment that this node knows, if it is newer than what it was chosen by.
   std::string assignment;
+  std::optional<uint64_t> staleness_ms = std::nullopt;
+  std::string seen = {};  // as HeldAnswer's
 };
 
 // `done` runs on `loop`, once, perhaps before this returns. Both services outlive it.

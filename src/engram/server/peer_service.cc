@@ -25,21 +25,32 @@ absl::StatusOr<PeerRequest> ToPeerRequest(routing::Operation op, const NodeConte
   const net::Metadata& metadata = call.metadata();
   auto identity = IdentityFrom(metadata, routing::IsWrite(op));
   if (!identity.ok()) return identity.status();
+  const std::string_view space = metadata.Find(kMdSpace).value_or("");
+  auto ack = AckFrom(metadata);
+  if (!ack.ok()) return ack.status();
+  auto session = SessionFrom(metadata, space);
+  if (!session.ok()) return session.status();
   return PeerRequest{
       op,
-      SpaceId(metadata.Find(kMdSpace).value_or("")),
+      SpaceId(space),
       PeerPolicy(metadata.Find(kMdReadPreference) == NameOf(routing::ReadPreference::kPrimary)),
       *identity,
       metadata.Find(kMdCreate).has_value(),
       std::string(metadata.Find(kMdRouteVersion).value_or("")),
       call.deadline(),
-      std::move(body)};
+      std::move(body),
+      ack->value_or(routing::Ack::kPrimary),
+      *std::move(session)};
 }
 
 void Reply(ServerCall& call, NodeContext& context, PeerAnswer answer) {
   call.AddTrailer(kMdServedBy, context.self.view(), net::Recurrence::kRepeated);
   if (answer.degraded) call.AddTrailer(kMdDegraded, "1");
   if (!answer.assignment.empty()) call.AddTrailer(kMdAssignment, answer.assignment);
+  if (!answer.seen.empty()) call.AddTrailer(kMdSession, answer.seen);
+  if (answer.staleness_ms.has_value()) {
+    call.AddTrailer(kMdStaleness, fmt::format_int(*answer.staleness_ms).str());
+  }
   call.Reply(std::move(answer.message));
 }
 

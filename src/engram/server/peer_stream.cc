@@ -24,6 +24,8 @@ PassedResult ToResult(peer::v1::PassedReply& reply, const NodeId& peer) {
   result.served_by = peer;
   result.degraded = reply.degraded();
   result.too_large = reply.too_large();
+  result.seen = std::move(*reply.mutable_session());
+  if (reply.has_staleness_ms()) result.staleness_ms = reply.staleness_ms();
   if (!reply.assignment().empty()) result.assignment = DecodeAssignment(reply.assignment());
   return result;
 }

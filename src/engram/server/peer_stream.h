@@ -36,6 +36,8 @@ struct PassedResult {
   std::string request;  // the request's bytes, given back
   NodeId served_by;     // who answered; empty if nobody did
   bool degraded = false;
+  std::optional<uint64_t> staleness_ms;
+  std::string seen;                                 // as HeldAnswer's
   bool too_large = false;                           // for a stream: pass it on by a call of its own
   std::optional<placement::Assignment> assignment;  // what the peer knows better
 };

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "engram/base/session_token.h"
 #include "engram/net/grpc_status.h"
 #include "engram/peer/v1/peer.pb.h"
 #include "engram/server/convert.h"
@@ -20,6 +21,13 @@
 namespace engram::server {
 namespace {
 
+absl::StatusOr<std::optional<Version>> SessionIn(const peer::v1::PassedRequest& passed) {
+  if (passed.session().empty()) return std::nullopt;
+  auto token = ParseSessionToken(passed.session());
+  if (token.has_value()) return token;
+  return InvalidArgument("session", fmt::format("'{}' is no session token", passed.session()));
+}
+
 absl::StatusOr<PeerRequest> ToPeerRequest(peer::v1::PassedRequest& passed, Duration limit) {
   const auto op = FromProto(passed.operation());
   if (!op.has_value()) {
@@ -28,6 +36,10 @@ absl::StatusOr<PeerRequest> ToPeerRequest(peer::v1::PassedRequest& passed, Durat
   }
   auto identity = IdentityFrom(passed.request_id(), passed.line(), routing::IsWrite(*op));
   if (!identity.ok()) return identity.status();
+  auto ack = AckFrom(passed.ack().empty() ? NameOf(routing::Ack::kPrimary) : passed.ack());
+  if (!ack.ok()) return ack.status();
+  auto session = SessionIn(passed);
+  if (!session.ok()) return session.status();
   const auto timeout = std::chrono::nanoseconds(
       std::min<uint64_t>(passed.timeout_ns(), static_cast<uint64_t>(limit.count())));
   return PeerRequest{*op,
@@ -37,7 +49,9 @@ absl::StatusOr<PeerRequest> ToPeerRequest(peer::v1::PassedRequest& passed, Durat
                      passed.create(),
                      std::move(*passed.mutable_route_version()),
                      Now() + timeout,
-                     std::move(*passed.mutable_body())};
+                     std::move(*passed.mutable_body()),
+                     **ack,
+                     *std::move(session)};
 }
 
 std::string Encode(uint64_t number, bool may_repeat, const PeerAnswer& answer) {
@@ -45,6 +59,8 @@ std::string Encode(uint64_t number, bool may_repeat, const PeerAnswer& answer) {
   reply.set_number(number);
   reply.set_degraded(answer.degraded);
   reply.set_assignment(answer.assignment);
+  reply.set_session(answer.seen);
+  if (answer.staleness_ms.has_value()) reply.set_staleness_ms(*answer.staleness_ms);
   const absl::Status& status = answer.message.status();
   if (!status.ok()) {
     reply.set_status(static_cast<int>(status.code()));

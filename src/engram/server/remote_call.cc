@@ -60,6 +60,8 @@ void Router::RemoteCall::Do(CallPlan::Action action) {
   if (const auto* ask = std::get_if<CallPlan::AskAll>(&action)) return AskAll(*ask);
   if (const auto* wait = std::get_if<CallPlan::Wait>(&action)) return WaitUntil(wait->until);
   if (const auto* finish = std::get_if<CallPlan::Finish>(&action)) return Finish(finish->status);
+  const TimePoint until = std::get<CallPlan::Await>(action).until;
+  if (until != kNever) WaitUntil(until);
 }
 
 void Router::RemoteCall::Send(const CallPlan::Send& send) {
@@ -107,18 +109,26 @@ void Router::RemoteCall::ServeHere(const CallPlan::Send& send) {
     return OnOutcome(send.attempt, {refusal, routing::Delivery::kAnswered, redirect});
   }
   // A copy: the node may be too busy, and the request is then sent again.
-  LocalRequest local{
-      request_.op,  request_.space, request_.body, request_.identity, memory::CreateSpace::kYes,
-      send.deadline};
-  local_.Serve(
-      *loop_.loop, std::move(local),
-      [self = shared_from_this(), attempt = send.attempt](absl::StatusOr<std::string> message) {
-        if (self->finished_) return;
-        self->last_ = {};
-        if (message.ok()) self->last_.message = *message;
-        self->last_.served_by = self->context_.self;
-        self->OnOutcome(attempt, {message.status(), routing::Delivery::kAnswered, {}});
-      });
+  LocalRequest local = ToLocal(request_);
+  local.body = request_.body;
+  local.deadline = send.deadline;
+  ServeHeld(context_, local_, loop_, std::move(local),
+            [self = shared_from_this(), attempt = send.attempt](HeldAnswer answer) {
+              if (!self->finished_) self->OnServedHere(attempt, std::move(answer));
+            });
+}
+
+void Router::RemoteCall::OnServedHere(int attempt, HeldAnswer answer) {
+  const absl::Status status = answer.message.status();
+  last_ = {};
+  if (answer.message.ok()) last_.message = *std::move(answer.message);
+  last_.served_by = context_.self;
+  last_.degraded = answer.degraded;
+  last_.staleness_ms = answer.staleness_ms;
+  last_.seen = std::move(answer.seen);
+  std::optional<routing::Route> redirect;
+  if (auto known = AttachedAssignment(status)) redirect = ToRoute(*known, context_.nodes);
+  OnOutcome(attempt, {status, routing::Delivery::kAnswered, redirect});
 }
 
 void Router::RemoteCall::CheckLater(const CallPlan::Send& send) {
@@ -149,7 +159,7 @@ void Router::RemoteCall::AskAll(const CallPlan::AskAll& ask) {
     return Do(plan_->OnCutOff(CutOffError(context_, request_.space)));
   }
   if (under_way_.empty()) WaitUntil(ask.until);
-  loop_.look_ups->Ask(request_.space, ask.known,
+  loop_.look_ups->Ask(request_.space, {ask.known, ask.age_max},
                       [self = shared_from_this()](const routing::LookUp& look_up) {
                         if (self->finished_) return;
                         self->timer_.reset();
@@ -213,6 +223,8 @@ void Router::RemoteCall::Finish(const absl::Status& status) {
   }
   reply.served_by = std::move(last_.served_by);
   reply.degraded = last_.degraded;
+  reply.staleness_ms = last_.staleness_ms;
+  reply.seen = std::move(last_.seen);
   reply.stats = plan_->stats();
   reply.attempts = plan_->TakeAttempts();
   std::exchange(done_, nullptr)(std::move(reply));

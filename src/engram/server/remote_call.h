@@ -38,6 +38,7 @@ class Router::RemoteCall : public std::enable_shared_from_this<Router::RemoteCal
   void Do(routing::CallPlan::Action action);
   void Send(const routing::CallPlan::Send& send);
   void ServeHere(const routing::CallPlan::Send& send);
+  void OnServedHere(int attempt, HeldAnswer answer);
   void CheckLater(const routing::CallPlan::Send& send);
   void OnSlow() override;
   void Abandon() override;

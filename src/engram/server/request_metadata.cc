@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engram/base/session_token.h"
 #include "engram/server/metadata_names.h"
 
 namespace engram::server {
@@ -53,6 +54,36 @@ absl::StatusOr<std::optional<routing::ReadPreference>> ReadPreferenceFrom(
       kMdReadPreference,
       fmt::format("{} must be primary_preferred, nearest, replica_preferred or primary, not '{}'",
                   kMdReadPreference, *text));
+}
+
+absl::StatusOr<std::optional<routing::Ack>> AckFrom(std::string_view name) {
+  if (auto ack = routing::AckFrom(name)) return ack;
+  return InvalidArgument(kMdAck, fmt::format("{} must be one of {}, not '{}'", kMdAck,
+                                             fmt::join(routing::kAckNames, ", "), name));
+}
+
+absl::StatusOr<std::optional<routing::Ack>> AckFrom(const net::Metadata& metadata) {
+  auto name = metadata.Find(kMdAck);
+  if (!name.has_value()) return std::nullopt;
+  return AckFrom(*name);
+}
+
+routing::Ack AckOf(const NodeConfig& config, std::optional<routing::Ack> asked,
+                   std::string_view space) {
+  if (asked.has_value()) return *asked;
+  auto of_space = config.acks.find(space);
+  return of_space != config.acks.end() ? of_space->second : config.ack;
+}
+
+absl::StatusOr<std::optional<Version>> SessionFrom(const net::Metadata& metadata,
+                                                   std::string_view space) {
+  auto text = metadata.Find(kMdSession);
+  if (!text.has_value()) return std::nullopt;
+  auto tokens = ParseSessionTokens(kMdSession, *text, space);
+  if (!tokens.ok()) return tokens.status();
+  auto token = tokens->find(space);
+  if (token == tokens->end()) return std::nullopt;
+  return token->second;
 }
 
 routing::ReadPolicy ReadPolicyOf(const NodeConfig& config,

@@ -8,6 +8,7 @@
 #include "engram/base/ulid.h"
 #include "engram/memory/types.h"
 #include "engram/net/metadata.h"
+#include "engram/routing/ack.h"
 #include "engram/server/node_context.h"
 
 namespace engram::server {
@@ -25,6 +26,19 @@ absl::StatusOr<memory::WriteIdentity> IdentityFrom(std::string_view request_id, 
 // What a read asks for itself; none if it says nothing; InvalidArgument if it is no preference.
 absl::StatusOr<std::optional<routing::ReadPreference>> ReadPreferenceFrom(
     const net::Metadata& metadata);
+
+// When a write is to be acknowledged; none if it says nothing; InvalidArgument if it is no level.
+absl::StatusOr<std::optional<routing::Ack>> AckFrom(const net::Metadata& metadata);
+absl::StatusOr<std::optional<routing::Ack>> AckFrom(std::string_view name);
+
+// As the write asks for, else as the configuration says of the space, else of all.
+routing::Ack AckOf(const NodeConfig& config, std::optional<routing::Ack> asked,
+                   std::string_view space);
+
+// What the reader has seen of the space; none if he does not say. InvalidArgument if it is no
+// token.
+absl::StatusOr<std::optional<Version>> SessionFrom(const net::Metadata& metadata,
+                                                   std::string_view space);
 
 // How a space is read: as the request asks for, else as the configuration says of the space, else
 // of all.

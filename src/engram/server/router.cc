@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "engram/server/remote_call.h"
@@ -10,6 +11,14 @@ namespace engram::server {
 
 using routing::Decision;
 using routing::Strategy;
+
+LocalRequest ToLocal(const RoutedRequest& request) {
+  LocalRequest local{
+      request.op, request.space, {}, request.identity, memory::CreateSpace::kYes, request.deadline};
+  local.ack = request.ack;
+  local.session = request.session;
+  return local;
+}
 
 Router::Router(NodeContext& context, LocalService& local) : context_(context), local_(local) {
   const NodeConfig& config = context.config;
@@ -44,26 +53,61 @@ void Router::Cancel(const std::weak_ptr<RemoteCall>& call) {
 }
 
 void Router::ServeHere(LoopState& loop, RoutedRequest request, bool degraded, Done done) {
-  TimePoint started = Now();
-  LocalRequest local{request.op,       std::move(request.space),  std::move(request.body),
-                     request.identity, memory::CreateSpace::kYes, request.deadline};
+  LocalRequest local = ToLocal(request);
+  if (degraded) local.branch = memory::Branch::kYes;
   if (degraded) local.confidence_factor = context_.reachability.Load().ConfidenceFactor();
-  local_.Serve(*loop.loop, std::move(local),
-               [this, loop_index = loop.index, started, degraded,
-                done = std::move(done)](absl::StatusOr<std::string> message) mutable {
-                 const Duration took = Now() - started;
-                 context_.metrics.Record(
-                     loop_index, {.strategy = degraded ? Strategy::kLocalOnly : Strategy::kLocal,
-                                  .outcome = CodeOf(message.status()),
-                                  .took = took});
-                 RoutedReply reply;
-                 reply.served_by = context_.self;
-                 reply.degraded = degraded;
-                 reply.attempts.push_back({context_.self.view(), message.ok() ? "ok" : "failed",
-                                           "local", message.status(), took});
-                 reply.message = std::move(message);
-                 done(std::move(reply));
-               });
+  // Kept in case that another holder has to serve it.
+  std::shared_ptr<RoutedRequest> kept;
+  const bool may_go = routing::IsWrite(request.op) || request.session.has_value();
+  if (context_.replication != nullptr && !degraded && may_go) {
+    kept = std::make_shared<RoutedRequest>(request);
+  }
+  local.body = std::move(request.body);
+  ServeHeld(context_, local_, loop, std::move(local),
+            [this, &loop, started = Now(), degraded, kept,
+             done = std::move(done)](const HeldAnswer& answer) mutable {
+              if (kept != nullptr && CodeOf(answer.message.status()) == ErrorCode::kWrongNode) {
+                return GoElsewhere(loop, std::move(*kept), std::move(done));
+              }
+              OnServed(loop, answer, degraded, started, std::move(done));
+            });
+}
+
+void Router::OnServed(LoopState& loop, const HeldAnswer& answer, bool degraded, TimePoint started,
+                      Done done) const {
+  const Duration took = Now() - started;
+  const absl::Status& status = answer.message.status();
+  context_.metrics.Record(loop.index,
+                          {.strategy = degraded ? Strategy::kLocalOnly : Strategy::kLocal,
+                           .outcome = CodeOf(status),
+                           .took = took});
+  RoutedReply reply;
+  reply.served_by = context_.self;
+  reply.degraded = degraded || answer.degraded;
+  reply.staleness_ms = answer.staleness_ms;
+  reply.seen = answer.seen;
+  reply.attempts.push_back(
+      {context_.self.view(), status.ok() ? "ok" : "failed", "local", status, took});
+  reply.message = answer.message;
+  done(std::move(reply));
+}
+
+void Router::GoElsewhere(LoopState& loop, RoutedRequest request, Done done) {
+  const routing::Knowledge knowledge = context_.KnowledgeOf(request.space.view());
+  Decision decision;
+  decision.strategy =
+      routing::IsWrite(request.op) ? Strategy::kPrimary : Strategy::kPrimaryWithFallback;
+  if (const routing::Route* route = Authority(knowledge, context_.view())) {
+    decision.version = route->version;
+    decision.replicated = route->replica_count > 0;
+    decision.candidates =
+        OrderHolders(request.op, request.policy, *route, context_.nodes, Now(), loop.random);
+    routing::NodeList& others = decision.candidates;
+    others.erase(std::remove(others.begin(), others.end(), context_.self_index), others.end());
+  }
+  std::make_shared<RemoteCall>(context_, local_, loop, std::move(request), decision,
+                               knowledge.proposed, plan_options_, std::move(done))
+      ->Start();
 }
 
 absl::Status CutOffError(const NodeContext& context, const SpaceId& space) {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "engram/base/session_token.h"
 #include "engram/memory/validate.h"
 #include "engram/routing/route_names.h"
 #include "engram/server/convert.h"
+#include "engram/server/metadata_names.h"
 #include "engram/server/request_metadata.h"
 #include "engram/server/scatter_convert.h"
 
@@ -62,6 +64,9 @@ absl::StatusOr<ScatterCall::Request> ScatterCall::Parse(const std::string& body,
   if (absl::Status valid = ValidateQuestion(*query); !valid.ok()) return valid;
   auto preference = ReadPreferenceFrom(metadata);
   if (!preference.ok()) return preference.status();
+  auto sessions = ParseSessionTokens(kMdSession, metadata.Find(kMdSession).value_or(""), "");
+  if (!sessions.ok()) return sessions.status();
+  request.sessions = *std::move(sessions);
   request.spaces = *std::move(spaces);
   request.query = *std::move(query);
   request.strict = request.question.strict();
@@ -148,6 +153,9 @@ void ScatterCall::AddRouted(Space space, peer::v1::RoutedSpace* routed) const {
   const routing::RouteVersion& version = round_->version(space);
   if (version != routing::RouteVersion{}) {
     *routed->mutable_version() = ToProto(context_.nodes.ToVersion(version));
+  }
+  if (auto seen = request_.sessions.find(name); seen != request_.sessions.end()) {
+    routed->set_session(ToSessionToken(seen->second));
   }
   routed->set_primary_only(PolicyOf(name).preference == routing::ReadPreference::kPrimary);
 }

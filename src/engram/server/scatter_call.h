@@ -44,6 +44,7 @@ class ScatterCall : public std::enable_shared_from_this<ScatterCall> {
     bool strict = false;
     TimePoint deadline;
     std::optional<routing::ReadPreference> preference;
+    StringMap<Version> sessions;  // what the reader has seen, by space
   };
   // InvalidArgument naming the field.
   static absl::StatusOr<Request> Parse(const std::string& body, const net::Metadata& metadata,

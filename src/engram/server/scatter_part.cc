@@ -5,8 +5,10 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_set.h"
+#include "engram/base/session_token.h"
 #include "engram/server/convert.h"
 #include "engram/server/ownership.h"
+#include "engram/server/replication_port.h"
 #include "engram/server/scatter_convert.h"
 #include "engram/server/scatter_names.h"
 
@@ -38,6 +40,12 @@ void ScatterPart::SortSpace(const peer::v1::RoutedSpace& routed) {
   const SpaceId space(routed.name());
   absl::Status refusal =
       RefusalOf(context_, routing::Operation::kRecall, PolicyOf(routed), space, false);
+  const auto seen = ParseSessionToken(routed.session());
+  // No waiting: the others are asked meanwhile.
+  if (refusal.ok() && seen.has_value() && context_.replication != nullptr && !IsPrimary(space) &&
+      !context_.replication->Has(space, *seen)) {
+    refusal = WrongNodeFor(context_, space);
+  }
   if (!refusal.ok()) {
     refused_.emplace_back(routed.name(), std::move(refusal));
     return;

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <utility>
 
 #include "engram/base/names.h"
+#include "engram/server/convert.h"
 #include "engram/server/metadata_names.h"
 #include "engram/server/peek.h"
 #include "engram/server/request_metadata.h"
@@ -22,13 +24,14 @@ constexpr int kErrorsMax = 1'000;
 class StoreStream : public std::enable_shared_from_this<StoreStream> {
  public:
   StoreStream(NodeContext& context, Router& router, net::ServerCall call, RequestId id,
-              bool id_is_ours)
+              bool id_is_ours, std::optional<routing::Ack> ack)
       : context_(context),
         router_(router),
         call_(std::move(call)),
         loop_(context.StateOf(call_.loop())),
         id_(id),
-        id_is_ours_(id_is_ours) {}
+        id_is_ours_(id_is_ours),
+        ack_(ack) {}
 
   void Start() {
     call_.OnCancel([weak = weak_from_this()] {
@@ -47,6 +50,7 @@ class StoreStream : public std::enable_shared_from_this<StoreStream> {
   void OnStored(uint64_t line, const std::string& key, const SpaceId& space,
                 const RoutedReply& reply);
   void Fail(uint64_t line, const absl::Status& status);
+  void AddToShare(const SpaceId& space, const RoutedReply& reply);
   void FinishIfDone();
   void RenewId();
 
@@ -56,6 +60,7 @@ class StoreStream : public std::enable_shared_from_this<StoreStream> {
   LoopState& loop_;
   RequestId id_;
   const bool id_is_ours_;
+  const std::optional<routing::Ack> ack_;  // that the client asks for
   TimePoint id_made_at_ = Now();
 
   uint64_t lines_ = 0;
@@ -74,7 +79,11 @@ class StoreStream : public std::enable_shared_from_this<StoreStream> {
     std::string message;
   };
   std::optional<Held> held_;  // waits for its id; nothing is read meanwhile
-  std::map<std::pair<std::string, std::string>, uint64_t> shares_;
+  struct Share {
+    uint64_t stored = 0;
+    Version newest;
+  };
+  std::map<std::pair<std::string, std::string>, Share> shares_;  // by space and node
   v1::StoreStreamResponse response_;
 };
 
@@ -129,7 +138,8 @@ void StoreStream::StoreLine(uint64_t line, std::string message) {
                         std::move(message),
                         {id_, line},
                         OperationDeadline(call_.deadline(), context_.config.deadline, Now()),
-                        {}};
+                        {},
+                        AckOf(context_.config, ack_, space.view())};
   router_.Route(loop_, std::move(request),
                 [self = shared_from_this(), line, key = std::move(key),
                  space](const RoutedReply& reply) { self->OnStored(line, key, space, reply); });
@@ -149,7 +159,7 @@ void StoreStream::OnStored(uint64_t line, const std::string& key, const SpaceId&
   ids_in_flight_.erase(key);
   if (reply.message.ok()) {
     response_.set_stored(response_.stored() + 1);
-    ++shares_[{space.value(), reply.served_by.value()}];
+    AddToShare(space, reply);
   } else {
     Fail(line, reply.message.status());
     overloaded_ = overloaded_ || CodeOf(reply.message.status()) == ErrorCode::kOverloaded;
@@ -161,6 +171,14 @@ void StoreStream::OnStored(uint64_t line, const std::string& key, const SpaceId&
   }
   ReadMore();
   FinishIfDone();
+}
+
+void StoreStream::AddToShare(const SpaceId& space, const RoutedReply& reply) {
+  Share& share = shares_[{space.value(), reply.served_by.value()}];
+  ++share.stored;
+  v1::StoreResponse stored;
+  if (!stored.ParseFromString(*reply.message)) return;
+  share.newest = std::max(share.newest, FromProto(stored.version()));
 }
 
 void StoreStream::Fail(uint64_t line, const absl::Status& status) {
@@ -175,11 +193,12 @@ void StoreStream::Fail(uint64_t line, const absl::Status& status) {
 void StoreStream::FinishIfDone() {
   if (!client_done_ || in_flight_ > 0 || held_.has_value() || finished_) return;
   finished_ = true;
-  for (const auto& [space_and_node, stored] : shares_) {
+  for (const auto& [space_and_node, part] : shares_) {
     v1::StreamShare* share = response_.add_shares();
     share->set_space(space_and_node.first);
     share->set_node(space_and_node.second);
-    share->set_stored(stored);
+    share->set_stored(part.stored);
+    *share->mutable_version() = ToProto(part.newest);
   }
   call_.AddTrailer(kMdServedBy, context_.self.view(), net::Recurrence::kRepeated);
   call_.Reply(response_.SerializeAsString());
@@ -190,8 +209,10 @@ void StoreStream::FinishIfDone() {
 void ServeStoreStream(NodeContext& context, Router& router, net::ServerCall call) {
   auto id = RequestIdFrom(call.metadata(), context.StateOf(call.loop()));
   if (!id.ok()) return call.Finish(id.status());
+  auto ack = AckFrom(call.metadata());
+  if (!ack.ok()) return call.Finish(ack.status());
   bool ours = !call.metadata().Find(kMdRequestId).has_value();
-  std::make_shared<StoreStream>(context, router, std::move(call), *id, ours)->Start();
+  std::make_shared<StoreStream>(context, router, std::move(call), *id, ours, *ack)->Start();
 }
 
 }  // namespace engram::server

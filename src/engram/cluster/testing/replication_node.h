@@ -113,6 +113,7 @@ class ReplicationNode {
     const net::Counters& counters = serving_.at(0).counters();
     return counters.calls_begun.value() - counters.calls_ended.value();
   }
+  net::EventLoop& serving_loop() { return serving_.at(0); }
   net::EventLoop& loop() { return replication_.at(0); }
 
  private:
@@ -125,7 +126,7 @@ class ReplicationNode {
   const NodeId name_;
   net::EventLoopGroup replication_{1};
   net::EventLoopGroup serving_{1};
-  net::ConnectionPool pool_{replication_, {}, 1};
+  net::ConnectionPool pool_{replication_, ForReplication({}), 1};
   routing::NodeTable nodes_;
   Directory directory_{nodes_, nodes_.Intern(name_), ""};
   mutable Mutex mutex_;

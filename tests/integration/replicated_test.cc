@@ -1,0 +1,201 @@
+// Spaces with three copies, on real nodes: what is acknowledged stays, whoever is killed, stopped
+// or told to go; another holder takes over, and all copies become one. How long it took is
+// printed; what decides is what was acknowledged and what is there.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/cluster.h"
+#include "support/requests.h"
+
+namespace engram::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr char kSpace[] = "notes";
+
+TestClusterOptions Replicated(int nodes = 3) {
+  TestClusterOptions options;
+  options.nodes = nodes;
+  options.copies = 3;
+  return options;
+}
+
+// Stores one memory after the other, through any of the nodes, and remembers what was acknowledged
+// and the longest time between two acknowledgements.
+class Writer {
+ public:
+  Writer(const TestCluster& cluster, const std::vector<int>& nodes)
+      : client_(cluster.Client(nodes)), thread_([this] { Run(); }) {}
+  ~Writer() { Stop(); }
+
+  void Stop() {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  std::set<std::string> acknowledged() const {
+    const std::lock_guard lock(mutex_);
+    return acknowledged_;
+  }
+  std::vector<std::string> refused() const {
+    const std::lock_guard lock(mutex_);
+    return refused_;
+  }
+  milliseconds longest_gap() const { return longest_gap_; }
+  bool AwaitMore(size_t count) const {
+    const size_t now = acknowledged().size();
+    return Eventually([&] { return acknowledged().size() >= now + count; });
+  }
+
+ private:
+  void Run() {
+    Clock::time_point last = Clock::now();
+    for (int n = 0; !stop_; ++n) {
+      const std::string id = "m" + std::to_string(n);
+      const auto answer = client_->Store(MakeStore(kSpace, id, "note " + std::to_string(n)));
+      const std::lock_guard lock(mutex_);
+      if (!answer.ok()) {
+        refused_.push_back(answer.status().ToString());
+        continue;
+      }
+      acknowledged_.insert(id);
+      const auto now = Clock::now();
+      longest_gap_ = std::max(longest_gap_, std::chrono::duration_cast<milliseconds>(now - last));
+      last = now;
+    }
+  }
+
+  std::unique_ptr<client::Client> client_;
+  std::atomic<bool> stop_ = false;
+  mutable std::mutex mutex_;
+  std::set<std::string> acknowledged_;
+  std::vector<std::string> refused_;
+  milliseconds longest_gap_{};
+  std::thread thread_;
+};
+
+// The primary and the epoch's counter, as the node knows them.
+struct Lead {
+  int primary = -1;
+  uint64_t counter = 0;
+};
+
+Lead LeadAt(const TestCluster& cluster, int node) {
+  v1::ResolveRouteRequest question;
+  question.set_space(kSpace);
+  const auto answer = cluster.Client({node}, seconds(2))->ResolveRoute(question);
+  if (!answer.ok() || answer->message.primary().id().empty()) return {};
+  return {cluster.IndexOf(answer->message.primary().id()),
+          answer->message.version().epoch().counter()};
+}
+
+// Node i's own copy has all of them.
+bool HasAll(const TestCluster& cluster, int i, const std::set<std::string>& ids) {
+  const auto client = cluster.Client({i}, seconds(5));
+  return std::all_of(ids.begin(), ids.end(), [&](const std::string& id) {
+    const auto got = client->Get(MakeGet(kSpace, id));
+    return got.ok() && got->served_by == cluster.Name(i);
+  });
+}
+
+void ExpectOnAllCopies(const TestCluster& cluster, const std::set<std::string>& ids) {
+  for (int i : cluster.Indexes()) {
+    EXPECT_TRUE(Eventually([&] { return HasAll(cluster, i, ids); }))
+        << "node " << i << " lacks something of " << ids.size();
+  }
+}
+
+TEST(Replicated, WhatIsStoredIsOnAllCopies) {
+  TestCluster cluster(Replicated());
+  Writer writer(cluster, {0});
+  ASSERT_TRUE(writer.AwaitMore(200));
+  writer.Stop();
+  EXPECT_TRUE(writer.refused().empty()) << writer.refused().front();
+  ExpectOnAllCopies(cluster, writer.acknowledged());
+}
+
+TEST(Replicated, AKilledPrimaryIsReplacedAndComesBackAsAReplica) {
+  TestCluster cluster(Replicated());
+  Writer writer(cluster, cluster.Indexes());
+  ASSERT_TRUE(writer.AwaitMore(50));
+  const Lead before = LeadAt(cluster, 0);
+  ASSERT_GE(before.primary, 0);
+  cluster.Kill9(before.primary);
+  ASSERT_TRUE(writer.AwaitMore(50));
+  const int asked = (before.primary + 1) % cluster.size();
+  EXPECT_NE(LeadAt(cluster, asked).primary, before.primary);
+  EXPECT_GT(LeadAt(cluster, asked).counter, before.counter);
+  cluster.Start(before.primary);
+  cluster.AwaitReady(before.primary);
+  ASSERT_TRUE(writer.AwaitMore(50));
+  writer.Stop();
+  EXPECT_TRUE(writer.refused().empty()) << writer.refused().front();
+  fmt::print("longest gap {} ms\n", writer.longest_gap().count());
+  ExpectOnAllCopies(cluster, writer.acknowledged());
+}
+
+TEST(Replicated, APrimaryThatIsToldToGoLosesNoRequest) {
+  TestCluster cluster(Replicated());
+  Writer writer(cluster, cluster.Indexes());
+  ASSERT_TRUE(writer.AwaitMore(50));
+  const Lead before = LeadAt(cluster, 0);
+  ASSERT_GE(before.primary, 0);
+  cluster.Stop(before.primary);
+  ASSERT_TRUE(writer.AwaitMore(50));
+  cluster.Start(before.primary);
+  cluster.AwaitReady(before.primary);
+  ASSERT_TRUE(writer.AwaitMore(50));
+  writer.Stop();
+  EXPECT_TRUE(writer.refused().empty()) << writer.refused().front();
+  fmt::print("longest gap {} ms\n", writer.longest_gap().count());
+  ExpectOnAllCopies(cluster, writer.acknowledged());
+}
+
+TEST(Replicated, AStoppedPrimaryIsReplacedAndStepsDown) {
+  TestCluster cluster(Replicated());
+  Writer writer(cluster, cluster.Indexes());
+  ASSERT_TRUE(writer.AwaitMore(50));
+  const Lead before = LeadAt(cluster, 0);
+  ASSERT_GE(before.primary, 0);
+  cluster.node(before.primary).Signal(SIGSTOP);
+  ASSERT_TRUE(writer.AwaitMore(50));
+  cluster.node(before.primary).Signal(SIGCONT);
+  ASSERT_TRUE(writer.AwaitMore(50));
+  writer.Stop();
+  fmt::print("longest gap {} ms\n", writer.longest_gap().count());
+  ExpectOnAllCopies(cluster, writer.acknowledged());
+  EXPECT_GT(LeadAt(cluster, before.primary).counter, before.counter);
+}
+
+TEST(Replicated, AllNodesKilledAtOnceComeBackWithEverything) {
+  TestCluster cluster(Replicated());
+  std::set<std::string> acknowledged;
+  {
+    Writer writer(cluster, cluster.Indexes());
+    ASSERT_TRUE(writer.AwaitMore(100));
+    for (int i : cluster.Indexes()) cluster.Kill9(i);
+    writer.Stop();
+    acknowledged = writer.acknowledged();
+  }
+  for (int i : cluster.Indexes()) cluster.Start(i);
+  for (int i : cluster.Indexes()) cluster.AwaitReady(i);
+  cluster.AwaitWhole();
+  ExpectOnAllCopies(cluster, acknowledged);
+  Writer writer(cluster, cluster.Indexes());
+  EXPECT_TRUE(writer.AwaitMore(20));
+}
+
+}  // namespace
+}  // namespace engram::testing
