@@ -48,9 +48,13 @@ absl::StatusOr<Held> ReadOne(Asker& asker, size_t holder, const NodeId& node, co
   Operation get;
   get.space = space;
   get.id = MemoryId(id);
-  const Operation told =
-      asker.Ask(std::move(get), {.entry = holder, .timeout = kLimit, .from = ReadFrom::kAskedNode});
-  if (told.outcome != Outcome::kOk || told.flagged || told.served_by != node) {
+  Operation told;
+  const auto answers_by_itself = [&] {
+    told = asker.Ask(get, {.entry = holder, .timeout = kLimit, .from = ReadFrom::kAskedNode});
+    return told.outcome == Outcome::kOk && !told.flagged && told.served_by == node;
+  };
+  // A channel to a node that has just come back may still wait before it connects again.
+  if (!Eventually(answers_by_itself, kLimit)) {
     return MakeError(
         ErrorCode::kInternal,
         fmt::format("{} does not answer for {}/{} by itself, without a flag: served by "

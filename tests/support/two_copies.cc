@@ -44,8 +44,8 @@ std::unique_ptr<client::Client> TwoCopies::Asker(
   return *client::Client::Create(std::move(options));
 }
 
-double TwoCopies::Counted(const std::string& series) const {
-  return ValueOf(Scrape(cluster_, kEntry), series);
+double TwoCopies::Counted(const std::string& series, int node) const {
+  return ValueOf(Scrape(cluster_, node), series);
 }
 
 double TwoCopies::BreakerState(const std::string& operations) const {

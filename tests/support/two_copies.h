@@ -37,8 +37,7 @@ class TwoCopies {
   std::unique_ptr<client::Client> Asker(
       int node = kEntry, std::optional<client::ReadPreference> preference = std::nullopt) const;
 
-  // Of the entry node's metrics.
-  double Counted(const std::string& series) const;
+  double Counted(const std::string& series, int node = kEntry) const;
   // 0 closed, 1 half-open, 2 open: the entry node's breaker of the primary.
   double BreakerState(const std::string& operations) const;
 
