@@ -99,6 +99,7 @@ ChaosNodes::ChaosNodes(Options options, std::unique_ptr<SwitchedNetwork> network
   TestClusterOptions cluster;
   cluster.nodes = options_.nodes;
   cluster.started = 0;
+  cluster.copies = options_.copies;
   cluster.durability = "fsync";
   cluster.flags = options_.flags;
   cluster.network = network_.get();

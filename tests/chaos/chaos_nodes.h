@@ -27,6 +27,7 @@ class ChaosNodes {
  public:
   struct Options {
     int nodes = 5;
+    int copies = 3;                  // of each space
     int disk_mebibytes = 512;        // of each node
     std::vector<std::string> flags;  // more of `engram serve`
   };

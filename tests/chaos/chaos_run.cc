@@ -15,6 +15,7 @@
 #include "chaos/load.h"
 #include "chaos/report.h"
 #include "engram/client/client.h"
+#include "support/test_hooks.h"
 
 namespace engram::testing {
 namespace {
@@ -31,6 +32,7 @@ class ChaosRun {
       : options_(options),
         nodes_(nodes),
         asker_(nodes.Addresses()),
+        hooks_(nodes.cluster()),
         file_(HistoryFile()),
         writer_(file_),
         record_(writer_) {
@@ -129,31 +131,25 @@ class ChaosRun {
     }
   }
 
-  // Reads until all copies are the same or nobody waits any more; what was read last counts.
+  // Waits until all copies are one, or nobody waits any more; what is there then counts.
   void ReadFinalContent() {
-    const MemoryIds ids = record_.ids();
-    absl::StatusOr<Copies> copies;
+    absl::Status equal;
     for (TimePoint begun = Now(); begun - run_.healed <= kReadWithin; begun = Now()) {
-      copies = ReadCopies(nodes_.cluster(), asker_, ids);
-      if (copies.ok() && AreEqual(*copies)) {
+      equal = CheckCopiesEqual(nodes_.cluster(), hooks_, spaces_);
+      if (equal.ok()) {
         run_.equal_after = begun - run_.healed;
         break;
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
     }
+    if (!equal.ok()) Mishap(std::string(equal.message()));
+    const auto copies = ReadCopies(nodes_.cluster(), asker_, record_.ids());
     if (!copies.ok()) return Mishap(std::string(copies.status().message()));
     for (const Copy& copy : copies->copies) writer_.Write(copy);
     for (const Held& held : copies->held) writer_.Write(held);
   }
 
   void Mishap(std::string what) { run_.mishaps.push_back(std::move(what)); }
-
-  static bool AreEqual(const Copies& copies) {
-    History content;
-    content.copies = copies.copies;
-    content.held = copies.held;
-    return Judge(content).CountOf(Promise::kCopiesEqual) == 0;
-  }
 
   History Read() const {
     std::ifstream in(HistoryFile());
@@ -167,8 +163,8 @@ class ChaosRun {
     EXPECT_TRUE(written.ok()) << written;
     file_.close();
     const History history = Read();
-    const Verdict verdict = Judge(
-        history, {.copies = static_cast<size_t>(std::max(options_.copies, 1)), .late = kNoteLate});
+    const Verdict verdict =
+        Judge(history, {.copies = static_cast<size_t>(options_.copies), .late = kNoteLate});
     const std::string report = ReportOf(run_, history, verdict);
     std::ofstream(options_.out / "report.md") << report;
     std::cout << "\n" << report;
@@ -178,6 +174,7 @@ class ChaosRun {
   const ChaosOptions& options_;
   ChaosNodes& nodes_;
   Asker asker_;
+  TestHooks hooks_;
   std::ofstream file_;
   HistoryWriter writer_;
   Recorder record_;
@@ -196,7 +193,8 @@ absl::StatusOr<std::unique_ptr<ChaosNodes>> MakeNodes(const ChaosOptions& option
   if (absl::Status status = EnterOwnMounts(); !status.ok()) return status;
   ChaosNodes::Options nodes;
   nodes.nodes = options.nodes;
-  if (options.copies > 0) nodes.flags = {"--copies", fmt::format("{}", options.copies)};
+  nodes.copies = options.copies;
+  nodes.flags = {"--test-hooks", "on"};
   return ChaosNodes::Create(std::move(nodes));
 }
 

@@ -16,7 +16,7 @@ struct ChaosOptions {
   uint64_t seed = 1;
   Duration length{};
   int nodes = 5;
-  int copies = 0;  // of each space; 0: as the nodes have it by default
+  int copies = 3;  // of each space
   size_t clients = 10;
   std::vector<FaultKind> kinds{kFaultKinds.begin(), kFaultKinds.end()};
   std::filesystem::path out;  // history.txt, report.md and the nodes' logs go there

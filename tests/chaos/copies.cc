@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <future>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -51,15 +52,14 @@ absl::StatusOr<Held> ReadOne(Asker& asker, size_t holder, const NodeId& node, co
   Operation told;
   const auto answers_by_itself = [&] {
     told = asker.Ask(get, {.entry = holder, .timeout = kLimit, .from = ReadFrom::kAskedNode});
-    return told.outcome == Outcome::kOk && !told.flagged && told.served_by == node;
+    return told.outcome == Outcome::kOk && told.served_by == node;
   };
   // A channel to a node that has just come back may still wait before it connects again.
   if (!Eventually(answers_by_itself, kLimit)) {
     return MakeError(
         ErrorCode::kInternal,
-        fmt::format("{} does not answer for {}/{} by itself, without a flag: served by "
-                    "'{}', flagged {}, outcome {}",
-                    node.view(), space.view(), id, told.served_by.view(), told.flagged,
+        fmt::format("{} does not answer for {}/{} by itself: served by '{}', outcome {}",
+                    node.view(), space.view(), id, told.served_by.view(),
                     static_cast<int>(told.outcome)));
   }
   return Held{0, space, node, told.id, told.revisions};
@@ -89,7 +89,48 @@ absl::StatusOr<Copies> ReadSpace(const TestCluster& cluster, Asker& asker, const
   return out;
 }
 
+using Inspected = peer::v1::InspectCopyResponse;
+
+bool AreOne(const Inspected& a, const Inspected& b) {
+  const v1::Epoch& epoch = a.last().epoch();
+  return a.digest_high() == b.digest_high() && a.digest_low() == b.digest_low() &&
+         AgeOf(a.last()) == AgeOf(b.last()) && epoch.primary() == b.last().epoch().primary() &&
+         a.outbox_entries() == 0 && b.outbox_entries() == 0;
+}
+
+std::string Describe(const std::string& node, const absl::StatusOr<Inspected>& copy) {
+  if (!copy.ok()) return fmt::format("{} ({})", node, std::string(copy.status().message()));
+  const v1::Version& last = copy->last();
+  return fmt::format("{} has {:016x}{:016x} up to {} of epoch ({}, {}), outbox {}", node,
+                     copy->digest_high(), copy->digest_low(), last.sequence(),
+                     last.epoch().counter(), last.epoch().primary(), copy->outbox_entries());
+}
+
+absl::Status CheckSpaceEqual(const TestCluster& cluster, TestHooks& hooks, const SpaceId& space) {
+  const auto holders = HoldersOf(cluster, space);
+  if (!holders.ok()) return holders.status();
+  std::string told = fmt::format("copies of {} are not equal:", space.view());
+  std::optional<Inspected> first;
+  bool equal = true;
+  for (const size_t holder : *holders) {
+    const auto copy = hooks.InspectCopy(static_cast<int>(holder), space.value());
+    if (!first && copy.ok()) first = *copy;
+    equal = equal && copy.ok() && AreOne(*first, *copy);
+    told += " " + Describe(cluster.Name(static_cast<int>(holder)), copy) + ";";
+  }
+  return equal ? absl::OkStatus() : MakeError(ErrorCode::kInternal, told);
+}
+
 }  // namespace
+
+absl::Status CheckCopiesEqual(const TestCluster& cluster, TestHooks& hooks,
+                              const std::vector<SpaceId>& spaces) {
+  for (const SpaceId& space : spaces) {
+    absl::Status equal = CheckSpaceEqual(cluster, hooks, space);
+    if (!equal.ok()) return equal;
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<Copies> ReadCopies(const TestCluster& cluster, Asker& asker, const MemoryIds& ids) {
   std::vector<std::future<absl::StatusOr<Copies>>> spaces;

@@ -21,7 +21,8 @@ int main(int argc, char** argv) {
   app.add_option("--nodes", options.nodes, "in the cluster")
       ->check(CLI::Range(3, 9))
       ->capture_default_str();
-  app.add_option("--copies", options.copies, "of each space; 0: as the nodes have it by default")
+  app.add_option("--copies", options.copies, "of each space")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--clients", options.clients, "at once")->capture_default_str();
   app.add_option("--faults", options.kinds, "only these")

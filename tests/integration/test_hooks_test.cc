@@ -22,7 +22,7 @@ TestClusterOptions OneNode(std::vector<std::string> flags) {
 TEST(TestHooks, AreOffUnlessAskedFor) {
   TestCluster cluster(OneNode({}));
   TestHooks hooks(cluster);
-  for (const char* method : {"InstallTable", "Hold", "Drop", "Reach"}) {
+  for (const char* method : {"InstallTable", "Hold", "Drop", "Reach", "InspectCopy"}) {
     EXPECT_EQ(CodeOf(hooks.Call(0, method, peer::v1::DropRequest())), ErrorCode::kUnimplemented)
         << method;
   }

@@ -69,17 +69,34 @@ void TestHooks::Reach(int node, uint32_t reachable, uint32_t total) {
   ASSERT_TRUE(status.ok()) << status;
 }
 
+absl::StatusOr<peer::v1::InspectCopyResponse> TestHooks::InspectCopy(int node,
+                                                                     const std::string& space) {
+  peer::v1::InspectCopyRequest request;
+  request.set_space(space);
+  const net::CallResult result = Ask(node, "InspectCopy", request, cluster_id_);
+  if (!result.status.ok()) return result.status;
+  peer::v1::InspectCopyResponse response;
+  response.ParseFromString(result.message);
+  return response;
+}
+
 absl::Status TestHooks::Call(int node, std::string_view method,
                              const google::protobuf::MessageLite& request,
                              const std::optional<std::string>& cluster) {
+  return Ask(node, method, request, cluster.value_or(cluster_id_)).status;
+}
+
+net::CallResult TestHooks::Ask(int node, std::string_view method,
+                               const google::protobuf::MessageLite& request,
+                               const std::string& cluster) {
   net::CallOptions options{std::chrono::steady_clock::now() + std::chrono::seconds(30), {}};
-  options.metadata.Add("engram-cluster", cluster.value_or(cluster_id_));
-  std::promise<absl::Status> answer;
+  options.metadata.Add("engram-cluster", cluster);
+  std::promise<net::CallResult> answer;
   loop_.Post([&] {
     channels_[static_cast<size_t>(node)]->Unary(
         fmt::format("/engram.peer.v1.TestService/{}", method), std::move(options),
         request.SerializeAsString(),
-        [&answer](const net::CallResult& result) { answer.set_value(result.status); });
+        [&answer](net::CallResult result) { answer.set_value(std::move(result)); });
   });
   return answer.get_future().get();
 }

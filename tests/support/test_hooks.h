@@ -1,7 +1,8 @@
-// Puts the routing of running nodes into any state: the client of engram.peer.v1.TestService, which
-// nodes serve that were started with kTestHooksFlags.
+// Puts the routing of running nodes into any state, and looks at their copies: the client of
+// engram.peer.v1.TestService, which nodes serve that were started with kTestHooksFlags.
 //
-// Single-threaded use; each call blocks until the node has done it, and fails the test otherwise.
+// Single-threaded use; each call blocks until the node has done it, and fails the test otherwise,
+// but for InspectCopy and Call.
 #pragma once
 
 #include <google/protobuf/message_lite.h>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "engram/net/channel.h"
 #include "engram/net/event_loop.h"
 #include "engram/peer/v1/test.pb.h"
@@ -46,11 +48,17 @@ class TestHooks {
   // is cut off.
   void Reach(int node, uint32_t reachable, uint32_t total);
 
+  // What the node's own copy of the space is; an error if it has none, or does not answer.
+  absl::StatusOr<peer::v1::InspectCopyResponse> InspectCopy(int node, const std::string& space);
+
   // Any method of the service; the status it ends with. `cluster`: another one's id.
   absl::Status Call(int node, std::string_view method, const google::protobuf::MessageLite& request,
                     const std::optional<std::string>& cluster = std::nullopt);
 
  private:
+  net::CallResult Ask(int node, std::string_view method,
+                      const google::protobuf::MessageLite& request, const std::string& cluster);
+
   const std::string cluster_id_;
   net::EventLoop loop_;
   std::vector<std::shared_ptr<net::Channel>> channels_;  // used on the loop

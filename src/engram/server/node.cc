@@ -111,9 +111,9 @@ absl::Status StartHttp(HttpServer* http, const NodeMetrics& metrics) {
 }
 
 // Whoever can connect could make the node lose its way.
-void AddTestHooks(net::Server& server, NodeContext& context) {
+void AddTestHooks(net::Server& server, NodeContext& context, memory::Engine& engine) {
   spdlog::warn("test-hooks is on: anybody may put any routing table into this node");
-  AddTestService(server, context);
+  AddTestService(server, context, engine);
 }
 
 cluster::ControlOptions ControlOptionsOf(const NodeConfig& config) {
@@ -244,7 +244,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config, Refused ref
   AddClusterServices(p.server, p.context, *p.engine, p.control, WallNow());
   cluster::AddGossipService(p.server, p.control);
   p.replication.AddTo(p.server);
-  if (p.config.test_hooks) AddTestHooks(p.server, p.context);
+  if (p.config.test_hooks) AddTestHooks(p.server, p.context, *p.engine);
   p.control.OnMember([&p] { p.health.StartServing(); });
   if (refused != nullptr) p.control.OnRefused(std::move(refused));
   // Others may ask as soon as it listens, and shall not be told that it is of no cluster.
