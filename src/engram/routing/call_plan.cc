@@ -376,8 +376,10 @@ CallPlan::Action CallPlan::EndAtDeadline() {
 }
 
 // Every error ends here: once a write may have been carried out, no later error makes it "failed".
+// That goes for a try that hangs, too: its bytes may arrive when a cut has healed.
 CallPlan::Action CallPlan::End(const absl::Status& status) {
-  if (!maybe_done_ || CodeOf(status) == ErrorCode::kDeadlineExceeded) return Finish{status};
+  const bool maybe_done = maybe_done_ || (IsWrite(request_.op) && !under_way_.empty());
+  if (!maybe_done || CodeOf(status) == ErrorCode::kDeadlineExceeded) return Finish{status};
   return Finish{Error(ErrorCode::kUndetermined,
                       fmt::format("the write to space '{}' may have been carried out: {}",
                                   request_.space, TextOf(status)))};

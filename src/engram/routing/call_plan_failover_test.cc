@@ -138,6 +138,17 @@ TEST_F(FailoverTest, ThePrimaryThatSaysThatItIsBackGetsTheWrite) {
   EXPECT_EQ(send.node, a_) << "nothing has reached it yet, so it costs no budget";
 }
 
+// What it was sent may reach it when the cut has healed.
+TEST_F(FailoverTest, AnErrorOfTheNewPrimaryDoesNotSettleWhatIsWithTheOldOne) {
+  CallPlan plan = Plan(Operation::kForget, Before());
+  const CallPlan::Send hanging = AsSend(plan.Start(kStart));
+  EXPECT_TRUE(Asks(plan.OnTimer(hanging.check_at)));
+  const CallPlan::Send send = AsSend(plan.OnLookUp(Found(After()), hanging.check_at));
+  const absl::Status status =
+      AsFinish(plan.OnOutcome(send.attempt, Fails(ErrorCode::kNotFound), hanging.check_at));
+  EXPECT_EQ(CodeOf(status), ErrorCode::kUndetermined);
+}
+
 TEST_F(FailoverTest, WhatMayHaveHappenedAtTheOldPrimaryStaysUndetermined) {
   CallPlan plan = Plan(Operation::kStore, Before());
   const CallPlan::Send send = AsSend(plan.Start(kStart));
