@@ -33,14 +33,17 @@ void SetStaleness(routing::Operation op, uint64_t staleness_ms, std::string& mes
 HeldAnswer Finished(const NodeContext& context, routing::Operation op, const SpaceId& space,
                     absl::StatusOr<std::string> message) {
   HeldAnswer answer{std::move(message), false, std::nullopt, {}};
-  if (context.replication == nullptr || !answer.message.ok()) return answer;
+  const ErrorCode code = CodeOf(answer.message.status());
+  // That there is no such memory is said of a copy like what one contains.
+  const bool tells = answer.message.ok() || code == ErrorCode::kNotFound;
+  if (context.replication == nullptr || !tells) return answer;
   const ReplicationPort::Standing standing = context.replication->StandingOf(space);
   answer.degraded = standing.degraded;
   if (routing::IsWrite(op)) return answer;
   if (standing.position != Version{}) answer.seen = ToSessionToken(standing.position);
   if (!standing.staleness.has_value()) return answer;
   answer.staleness_ms = static_cast<uint64_t>(standing.staleness->count());
-  SetStaleness(op, *answer.staleness_ms, *answer.message);
+  if (answer.message.ok()) SetStaleness(op, *answer.staleness_ms, *answer.message);
   return answer;
 }
 

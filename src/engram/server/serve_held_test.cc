@@ -92,10 +92,10 @@ class ServeHeldTest : public testing::Test {
     return answer.get_future().get();
   }
 
-  HeldAnswer Get(const std::optional<Version>& session) {
+  HeldAnswer Get(const std::optional<Version>& session, const std::string& id = "tea") {
     v1::GetRequest get;
     get.set_space(kSpace.value());
-    get.set_id("tea");
+    get.set_id(id);
     LocalRequest request{routing::Operation::kGet, kSpace, get.SerializeAsString(), {}};
     request.session = session;
     return Ask(std::move(request));
@@ -168,6 +168,15 @@ TEST_F(ServeHeldTest, AnAnswerSaysHowFarItsCopyIs) {
   ASSERT_TRUE(got.ParseFromString(*answer.message));
   EXPECT_EQ(got.staleness_ms(), 40u);
   EXPECT_EQ(got.content(), "tea is at four");
+}
+
+TEST_F(ServeHeldTest, ThatThereIsNoSuchMemorySaysSoToo) {
+  replication_.standing = {true, std::chrono::milliseconds(40), {{2, NodeId("self")}, 9}};
+  const HeldAnswer answer = Get(std::nullopt, "coffee");
+  EXPECT_EQ(CodeOf(answer.message.status()), ErrorCode::kNotFound);
+  EXPECT_TRUE(answer.degraded);
+  EXPECT_EQ(answer.staleness_ms, 40u);
+  EXPECT_EQ(answer.seen, "2:self:9");
 }
 
 TEST_F(ServeHeldTest, WhereNothingIsReplicatedNothingIsSaid) {
