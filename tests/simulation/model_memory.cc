@@ -76,7 +76,7 @@ void ModelMemory::Apply(const ModelChange& change) {
 bool ModelMemory::IsReplaced(const ModelChange& change) const {
   return std::any_of(changes_.begin(), changes_.end(), [&](const auto& entry) {
     const ModelChange& other = entry.second;
-    return !other.duplicate && other.seen.Covers(change.origin) && Replaces(other, change);
+    return other.seen.Covers(change.origin) && Replaces(other, change);
   });
 }
 

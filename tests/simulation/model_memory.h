@@ -34,8 +34,9 @@ struct ModelChange {
   static ModelChange Decode(std::string_view bytes);
 };
 
-// All that ever happened to it. What it is follows: every change that no other one has seen. So the
-// order does not matter in which they came, and a duplicate is as if it had never been.
+// All that ever happened to it. What it is follows: every change that no other one has seen, but
+// for the duplicates, which add nothing and still have replaced what they had seen (docs/model,
+// decision 12). So the order does not matter in which they came.
 class ModelMemory {
  public:
   // Nothing if it is there; whether it is a duplicate is as was said last.

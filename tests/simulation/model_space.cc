@@ -82,7 +82,8 @@ absl::Status ModelSpace::Merge(const Epoch& epoch, const std::vector<Change>& ch
   if (!log_.holder.IsPrimary(self_) || log_.holder.epoch() != epoch) return Refused("not primary");
   for (const Change& change : changes) {
     const uint64_t has = log_.logged.SequenceOf(change.origin.epoch);
-    if (has >= change.origin.sequence || has < change.previous) continue;
+    if (has >= change.origin.sequence) continue;
+    if (has < change.previous) break;  // what comes after a gap may have seen what is missing
     MergeIntoLog(ModelChange::Decode(change.bytes));
   }
   return absl::OkStatus();

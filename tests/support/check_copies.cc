@@ -29,11 +29,6 @@ const Held* HeldBy(const HeldByMemory& all, const MemoryKey& key, const NodeId& 
   return nullptr;
 }
 
-bool Contains(const Revisions& revisions, std::string_view value) {
-  return std::any_of(revisions.begin(), revisions.end(),
-                     [&](const Revision& revision) { return revision.value == value; });
-}
-
 std::string Describe(const Revisions& revisions) {
   if (revisions.empty()) return "nothing";
   std::string out = revisions.front().value;
@@ -50,21 +45,11 @@ CopiesBySpace BySpace(const History& history) {
 }
 
 // Promise 1, one store in one copy.
-bool IsExplained(const HistoryIndex& index, const MemoryKey& key, const Memory& memory,
-                 const Request& store, const Revisions& held) {
-  if (Contains(held, store.value())) return true;
-  if (LatestForget(memory, kNever) >= store.begin) return true;
-  return std::any_of(held.begin(), held.end(), [&](const Revision& revision) {
-    const Request* writer = index.WriterOf(key, revision.value);
-    return writer != nullptr && MayReplace(*writer, store);
-  });
-}
-
 void CheckStore(const HistoryIndex& index, const MemoryKey& key, const Memory& memory,
                 const Request& store, const Copy& copy, const Held* held, Report& report) {
   static const Revisions kNothing;
   const Revisions& revisions = held == nullptr ? kNothing : held->revisions;
-  if (IsExplained(index, key, memory, store, revisions)) return;
+  if (IsExplained(index, {key, memory, revisions}, store)) return;
   report.Add(
       Promise::kNothingLost, {store.ack->line, held == nullptr ? copy.line : held->line},
       fmt::format("the acknowledged {} of {}/{} is not in the copy of {}, which holds {}; "

@@ -135,19 +135,11 @@ std::string Describe(const Operation& get) {
   return out;
 }
 
-bool Reflects(const HistoryIndex& index, const MemoryKey& key, const Memory& memory,
-              const Operation& get, const Request& store) {
-  if (LatestForget(memory, get.end.value_or(kNever)) >= store.begin) return true;
-  return std::any_of(get.revisions.begin(), get.revisions.end(), [&](const Revision& revision) {
-    const Request* writer = index.WriterOf(key, revision.value);
-    return writer == &store || (writer != nullptr && MayReplace(*writer, store));
-  });
-}
-
 void CheckFresh(const HistoryIndex& index, const MemoryKey& key, const Memory& memory,
                 const Owed& owed, const Operation& get, Report& report) {
+  const Shown shown{key, memory, get.revisions, get.end.value_or(kNever)};
   for (const Known* known : owed.Of(get)) {
-    if (Reflects(index, key, memory, get, *known->request)) continue;
+    if (IsExplained(index, shown, *known->request)) continue;
     report.Add(Promise::kNeverWrong, {get.line, known->line},
                fmt::format("{}/{} is shown without the flag as {}, which is older than {}, known "
                            "before",

@@ -5,10 +5,12 @@
 // Sound: a history of a right cluster is never blamed, so every doubt is in favour of the cluster.
 // An unknown write may take effect at any time until the end, or never. A request takes effect once
 // between its first beginning and its first `ok`, or on both sides of a split, where one of the two
-// effects is a duplicate that disappears in the merge, and what it had replaced comes back. So the
-// place of an answer says when the effect came only if it was asked for once: where the client lost
-// an answer, or the entry node asked others before it took a flagged write, no place and no delete
-// is judged. What follows for each promise:
+// effects is a duplicate: it disappears in the merge, but what it had replaced does not come back
+// (docs/model/README.md, decision 12). So the place of an answer says when the effect came only if
+// it was asked for once: where the client lost an answer, or the entry node asked others before it
+// took a flagged write, no place and no delete is judged. And such a request may have taken away
+// what is younger than its answer, unless that was written by who had its effect. What follows for
+// each promise:
 //
 // 1  An acknowledged store (flagged, too: branches are merged) is in every copy at the end, as the
 //    current content or a sibling, or something is there, or may have deleted it, that can have

@@ -5,12 +5,20 @@
 namespace engram::testing {
 namespace {
 
+TimePoint LatestDuplicate(const Operation& op) {
+  if (op.outcome != Outcome::kOk || !op.end) return kNever;
+  return op.hops == 0 ? *op.end : std::max(*op.end, op.deadline.value_or(kNever));
+}
+
 void AddOperation(Request& request, const Operation& op) {
   request.operations.push_back(&op);
   request.begin = std::min(request.begin, op.begin);
   const bool certain = op.outcome != Outcome::kUnknown && op.end;
   request.all_ended = certain ? std::max(request.all_ended, *op.end) : kNever;
-  request.possible += op.outcome != Outcome::kFail ? 1 : 0;
+  if (op.outcome != Outcome::kFail) {
+    ++request.possible;
+    request.latest_duplicate = std::max(request.latest_duplicate, LatestDuplicate(op));
+  }
   if (op.outcome != Outcome::kOk) return;
   if (request.ack == nullptr || op.end.value_or(kNever) < request.latest) request.ack = &op;
   request.latest = std::min(request.latest, op.end.value_or(kNever));
@@ -54,6 +62,7 @@ void HistoryIndex::AddMemories(const History& history) {
     if (request.possible == 0 || op.id.empty()) continue;
     Memory& memory = MemoryOf(op);
     (request.is_store() ? memory.stores : memory.forgets).push_back(&request);
+    if (request.may_have_duplicate()) memory.doubtful.push_back(&request);
   }
   for (const Operation& op : history.operations) {
     if (op.kind == OperationKind::kGet && op.outcome == Outcome::kOk) {
@@ -93,21 +102,6 @@ bool HistoryIndex::IsOwed(const Operation& ack) const {
 
 bool SameLog(const Version& one, const Version& other) {
   return IsKnown(one) && one.epoch == other.epoch;
-}
-
-TimePoint LatestForget(const Memory& memory, TimePoint by) {
-  const auto end =
-      std::upper_bound(memory.forgets.begin(), memory.forgets.end(), by,
-                       [](TimePoint time, const Request* forget) { return time < forget->begin; });
-  if (end == memory.forgets.begin()) return TimePoint::min();
-  return memory.latest_forget[static_cast<size_t>(end - memory.forgets.begin()) - 1];
-}
-
-bool MayReplace(const Request& later, const Request& earlier) {
-  if (later.latest < earlier.begin) return false;
-  const bool ordered = later.has_one_place() && earlier.has_one_place() &&
-                       SameLog(later.ack->version, earlier.ack->version);
-  return !ordered || later.ack->version.sequence > earlier.ack->version.sequence;
 }
 
 bool Saw(const HistoryIndex& index, const Request& forget, const Request& store) {

@@ -25,8 +25,10 @@ struct Request {
   TimePoint begin = kNever;                // the effect is not before
   TimePoint latest = kNever;               // nor after: the end of the first `ok`, or never
   TimePoint all_ended = TimePoint::min();  // kNever: something of it may still be under way
-  const Operation* ack = nullptr;          // the first `ok` by time
-  size_t possible = 0;                     // tries that are not known to have failed
+  // A duplicate of the effect is not after. That of the entry node ends with its deadline.
+  TimePoint latest_duplicate = TimePoint::min();
+  const Operation* ack = nullptr;  // the first `ok` by time
+  size_t possible = 0;             // tries that are not known to have failed
 
   const Operation& first() const { return *operations.front(); }
   // The place of its effect is that of `ack`, now and after every merge. Not so of a request that
@@ -36,6 +38,8 @@ struct Request {
   bool has_one_place() const {
     return ack != nullptr && possible == 1 && (!ack->flagged || ack->hops == 0);
   }
+  // It may have taken effect at two nodes.
+  bool may_have_duplicate() const { return ack == nullptr || possible > 1 || ack->hops != 0; }
   bool is_store() const { return first().kind == OperationKind::kStore; }
   std::string_view value() const { return first().revisions.front().value; }
 };
@@ -45,6 +49,7 @@ struct Memory {
   std::vector<const Request*> stores;
   std::vector<const Request*> forgets;   // by begin, once sorted
   std::vector<TimePoint> latest_forget;  // [i]: the largest `latest` of forgets[0..i]
+  std::vector<const Request*> doubtful;  // stores and forgets that may have a duplicate
   std::vector<const Operation*> gets;
 };
 
@@ -86,12 +91,17 @@ class HistoryIndex {
 // different logs.
 bool SameLog(const Version& one, const Version& other);
 
-// Of `memory`, the latest moment at which it may have been deleted by who began before `by`;
-// TimePoint::min() if by nobody.
-TimePoint LatestForget(const Memory& memory, TimePoint by);
+// What somebody has of one memory, and by when.
+struct Shown {
+  MemoryKey key;
+  const Memory& memory;
+  const std::vector<Revision>& revisions;
+  TimePoint by = kNever;
+};
 
-// `later` may have replaced what `earlier` wrote.
-bool MayReplace(const Request& later, const Request& earlier);
+// What `store` wrote is shown, or something that may have come after it. O(log n), but for what
+// only a duplicate can explain.
+bool IsExplained(const HistoryIndex& index, const Shown& shown, const Request& store);
 
 // `forget` certainly saw what `store` wrote, so that it deleted it (promise 7).
 bool Saw(const HistoryIndex& index, const Request& forget, const Request& store);

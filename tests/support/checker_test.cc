@@ -44,6 +44,28 @@ TEST(RightHistory, EditThatADeleteHadNotSeenSurvives) {
   ExpectRight(story);
 }
 
+// "b" was stored at A, where "c" replaced it, and again in a branch, where it had seen "a".
+TEST(RightHistory, DuplicateTakesAwayWhatItHadSeen) {
+  Story story;
+  Story::Lose(story.Store("b", 0, {}));
+  story.Store("c", 10, In(1, "A", 2));
+  story.Store("a", 20, In(1, "C", 1)).flagged = true;
+  Operation& again = story.Store("b", 30, In(1, "C", 2));
+  again.flagged = true;
+  story.Get({"c"}, 50, In(1, "A", 9));
+  story.Copy("A", {"c"});
+  ExpectRight(story);
+}
+
+TEST(RightHistory, DuplicateDeleteTakesAwayWhatItHadSeen) {
+  Story story;
+  Story::Lose(story.Forget("d", 0, {}));
+  story.Forget("d", 10, In(1, "A", 2));
+  story.Store("a", 20, In(1, "C", 1)).flagged = true;
+  story.Copy("A", {});
+  ExpectRight(story);
+}
+
 TEST(RightHistory, FlaggedGetMayBeOld) {
   Story story;
   story.Store("a", 0, In(1, "A", 1)).ack = AckLevel::kAll;
@@ -121,6 +143,34 @@ TEST(NothingLost, DeleteBeforeItExplainsNothing) {
   Story story;
   story.Forget("d", 0, In(1, "A", 1));
   story.Store("a", 10, In(1, "A", 2));
+  story.Copy("A", {});
+  ExpectBroken(story, Promise::kNothingLost, {3, 5});
+}
+
+// Whoever had "a" had "b", too, and would have known it again.
+TEST(NothingLost, DuplicateExplainsNothingThatWasWrittenAfterItInItsLog) {
+  Story story;
+  Story::Lose(story.Store("b", 0, {}));
+  Operation& again = story.Store("b", 10, In(1, "A", 1));
+  again.first_effect = false;
+  story.Store("a", 20, In(1, "A", 2));
+  story.Copy("A", {"b"});
+  ExpectBroken(story, Promise::kNothingLost, {4, 6});
+}
+
+TEST(NothingLost, DuplicateExplainsNothingThatAQuorumWroteAfterIt) {
+  Story story;
+  Story::Lose(story.Forget("d", 0, {}));
+  story.Forget("d", 10, In(1, "A", 2)).ack = AckLevel::kQuorum;
+  story.Store("a", 20, In(2, "B", 2));
+  story.Copy("A", {});
+  ExpectBroken(story, Promise::kNothingLost, {4, 6});
+}
+
+TEST(NothingLost, DuplicateThatIsNotExplainedItselfExplainsNothing) {
+  Story story;
+  Story::Lose(story.Store("b", 0, {}));
+  story.Store("a", 20, In(1, "C", 1)).flagged = true;
   story.Copy("A", {});
   ExpectBroken(story, Promise::kNothingLost, {3, 5});
 }

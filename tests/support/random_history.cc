@@ -110,19 +110,29 @@ class ClusterModel {
   void Heal() {
     branches_[other_.position.epoch] = other_.position.sequence;
     for (const Change& change : other_.changes) {
-      if (!main_.applied.try_emplace(change.request, change.place).second) continue;  // a duplicate
-      Carry(change, main_);
+      const bool is_new = main_.applied.try_emplace(change.request, change.place).second;
+      if (is_new) {
+        Carry(change, main_);
+      } else {
+        Replace(change, main_);
+      }
       ++main_.position.sequence;  // a merge stands in the log
     }
     split_ = false;
   }
 
-  // New revisions of both sides stand beside each other: neither has seen the other.
-  static void Carry(const Change& change, Side& side) {
+  // All that a duplicate does.
+  static MemoryState& Replace(const Change& change, Side& side) {
     MemoryState& memory = side.memories[change.id];
     std::erase_if(memory.revisions, [&](const Revision& revision) {
       return change.replaced.contains(revision.version);
     });
+    return memory;
+  }
+
+  // New revisions of both sides stand beside each other: neither has seen the other.
+  static void Carry(const Change& change, Side& side) {
+    MemoryState& memory = Replace(change, side);
     memory.revisions.insert(memory.revisions.begin(), change.content.begin(), change.content.end());
     memory.seen.insert(change.replaced.begin(), change.replaced.end());
     memory.seen.insert(change.place);
