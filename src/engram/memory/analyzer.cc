@@ -127,9 +127,13 @@ class WordBreaker {
 
 }  // namespace
 
-AnalyzedText Analyze(std::string_view text) {
+std::vector<std::string> TermsOf(std::string_view text) {
   thread_local WordBreaker breaker;
-  std::vector<std::string> terms = breaker.Terms(text);
+  return breaker.Terms(text);
+}
+
+AnalyzedText Analyze(std::string_view text) {
+  std::vector<std::string> terms = TermsOf(text);
   std::sort(terms.begin(), terms.end());
   AnalyzedText analyzed;
   analyzed.length = static_cast<uint32_t>(terms.size());

@@ -29,4 +29,7 @@ struct AnalyzedText {
 // a few hundred KB.
 AnalyzedText Analyze(std::string_view text);
 
+// The terms in the order of the text. REQUIRES: likewise.
+std::vector<std::string> TermsOf(std::string_view text);
+
 }  // namespace engram::memory

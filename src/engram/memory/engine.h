@@ -22,6 +22,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "engram/memory/consolidation_plan.h"
 #include "engram/memory/findings.h"
 #include "engram/memory/types.h"
 #include "engram/replication/log_port.h"
@@ -95,6 +96,11 @@ class Engine {
   // One that Find() found and did not read; nullopt if it is not what the query asks for any more.
   virtual absl::StatusOr<std::optional<Memory>> ReadFound(const SpaceId& space, const MemoryId& id,
                                                           const RecallQuery& query) const = 0;
+
+  // CPU-bound, for seconds where a space is large. InvalidArgument if a similarity is out of its
+  // range; NoAssignment if the space is not held here. See consolidation_plan.h.
+  virtual absl::StatusOr<ConsolidationPlan> PlanConsolidation(
+      const ConsolidationQuery& query) const = 0;
 
   virtual std::optional<SpaceSummary> FindSpace(std::string_view space) const = 0;
   // By name.

@@ -146,6 +146,15 @@ absl::StatusOr<RecallResult> EngineImpl::ReadHits(const RecallQuery& query,
   return result;
 }
 
+absl::StatusOr<ConsolidationPlan> EngineImpl::PlanConsolidation(
+    const ConsolidationQuery& query) const {
+  absl::Status valid = ValidateConsolidation(query);
+  if (!valid.ok()) return valid;
+  const std::shared_ptr<SpaceState> space = FindReadable(query.space.view());
+  if (space == nullptr) return NoSuchSpace(query.space);
+  return memory::PlanConsolidation(*database_, query, space->record().dimension);
+}
+
 std::optional<SpaceSummary> EngineImpl::FindSpace(std::string_view space) const {
   std::shared_ptr<SpaceState> found = FindReadable(space);
   if (found == nullptr) return std::nullopt;

@@ -35,6 +35,8 @@ class EngineImpl final : public Engine {
                                 const FindOptions& options) const override;
   absl::StatusOr<std::optional<Memory>> ReadFound(const SpaceId& space, const MemoryId& id,
                                                   const RecallQuery& query) const override;
+  absl::StatusOr<ConsolidationPlan> PlanConsolidation(
+      const ConsolidationQuery& query) const override;
   std::optional<SpaceSummary> FindSpace(std::string_view space) const override;
   std::vector<SpaceSummary> ListSpaces() const override;
   absl::StatusOr<SpaceDigest> Digest(const SpaceId& space) const override;

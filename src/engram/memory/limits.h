@@ -18,6 +18,9 @@ inline constexpr size_t kEmbeddingNumbersMax = 4096;
 inline constexpr size_t kLinksMax = 256;  // of one Store; more can be added one by one
 inline constexpr size_t kQueryBytesMax = 4u << 10;
 inline constexpr uint32_t kRecallLimitMax = 1000;
+// Consolidation finds what is less alike than this by chance only (similarity_keys.h).
+inline constexpr double kEmbeddingSimilarityMin = 0.9;
+inline constexpr double kTextSimilarityMin = 0.6;
 // Longer words are cut: nobody types them, and the vocabulary stays bounded.
 inline constexpr size_t kTermBytesMax = 64;
 // A sender's clock may be ahead of ours by so much.

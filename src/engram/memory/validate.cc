@@ -208,6 +208,24 @@ Status ValidateQuestion(const RecallQuery& query) {
   return OkStatus();
 }
 
+namespace {
+
+Status CheckSimilarity(std::string_view field, double value, double value_min) {
+  if (value >= value_min && value <= 1) return OkStatus();  // false for NaN
+  return InvalidArgument(field,
+                         fmt::format("{} is {}, it must be from {} to 1", field, value, value_min));
+}
+
+}  // namespace
+
+Status ValidateConsolidation(const ConsolidationQuery& query) {
+  ENGRAM_CHECK_FIELD(CheckSpaceName("space", query.space.view()));
+  const SimilarityOptions& similarity = query.similarity;
+  ENGRAM_CHECK_FIELD(
+      CheckSimilarity("embedding_similarity", similarity.embedding_min, kEmbeddingSimilarityMin));
+  return CheckSimilarity("text_similarity", similarity.text_min, kTextSimilarityMin);
+}
+
 Status CheckDimension(size_t numbers, uint32_t dimension, const SpaceId& space) {
   if (numbers == 0 || dimension == 0 || numbers == dimension) return OkStatus();
   return InvalidArgument("embedding",

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "engram/base/time.h"
+#include "engram/memory/consolidation_plan.h"
 #include "engram/memory/types.h"
 
 namespace engram::memory {
@@ -23,6 +24,8 @@ struct RequestWindow {
 [[nodiscard]] absl::Status ValidateRecall(const RecallQuery& query);
 // The same but for the space, which is not one: for recalls over several.
 [[nodiscard]] absl::Status ValidateQuestion(const RecallQuery& query);
+
+[[nodiscard]] absl::Status ValidateConsolidation(const ConsolidationQuery& query);
 
 // For embeddings that must fit a space of a fixed dimension (0: not fixed yet).
 [[nodiscard]] absl::Status CheckDimension(size_t numbers, uint32_t dimension, const SpaceId& space);
