@@ -37,14 +37,34 @@ void Failover::Step(const NodeId& from, const FailoverMessage& message, TimePoin
 void Failover::Tick(TimePoint now) {
   if (IsPrimary()) {
     if (now >= next_heartbeat_) BeatHeart(now);
-  } else if (contact_.MayPromise(now) && now >= next_canvass_) {
-    StartCanvass(std::max(counter_seen_, state_.promised()) + 1, now);
+  } else {
+    TryToReplace(now);
   }
+}
+
+void Failover::TryToReplace(TimePoint now) {
+  if (!contact_.MayPromise(now)) {
+    turn_ = kNever;
+    return;
+  }
+  if (turn_ == kNever) turn_ = now + WaitForTurn();
+  if (now < std::max(turn_, next_canvass_)) return;
+  StartCanvass(std::max(counter_seen_, state_.promised()) + 1, now);
+}
+
+Duration Failover::WaitForTurn() const {
+  Duration wait{};
+  for (const NodeId& holder : holders_) {
+    if (holder == self_) break;
+    if (holder != state_.epoch().primary) wait += options_.turn;
+  }
+  return wait;
 }
 
 TimePoint Failover::NextWake() const {
   if (IsPrimary()) return next_heartbeat_;
-  return contact_.refused() ? next_canvass_ : std::max(next_canvass_, contact_.due());
+  const TimePoint lost = contact_.refused() ? TimePoint::min() : contact_.due();
+  return std::max({next_canvass_, lost, turn_ == kNever ? lost : turn_});
 }
 
 std::vector<Failover::Output> Failover::TakeOutput() { return std::exchange(output_, {}); }

@@ -37,6 +37,9 @@ struct FailoverOptions {
   // Between two attempts of one holder to find a majority, to which up to as much again is added at
   // random, so that two who try at once do not do so for ever.
   Duration retry = std::chrono::milliseconds(500);
+  // Who is second in the ring's order waits so much longer than the first before its first attempt:
+  // both may have heard the primary last in the same moment.
+  Duration turn = std::chrono::milliseconds(150);
 };
 
 class Failover {
@@ -130,6 +133,8 @@ class Failover {
   void On(const NodeId& from, const Appoint& appoint, TimePoint now);
   void On(const NodeId& from, const HandOver& hand_over, TimePoint now);
 
+  void TryToReplace(TimePoint now);
+  Duration WaitForTurn() const;
   bool WouldPromiseTo(const NodeId& from, uint64_t counter, TimePoint now) const;
   void StartCanvass(uint64_t counter, TimePoint now);
   void CollectIfMajorityWould(TimePoint now);
@@ -154,6 +159,7 @@ class Failover {
   PrimaryContact contact_;
   TimePoint next_heartbeat_;
   TimePoint next_canvass_;
+  TimePoint turn_ = kNever;    // of this holder, after it lost the primary; kNever: it has not
   uint64_t counter_seen_ = 0;  // the largest that anybody is known to have promised
   std::optional<Canvassing> canvassing_;
   std::optional<Collecting> collecting_;

@@ -41,6 +41,18 @@ TEST(Failover, AStoppedPrimaryIsReplacedAfterTheWaitAndStepsDown) {
   EXPECT_NE(cluster.AgreedPrimary(), std::nullopt);
 }
 
+// Each would promise itself, and then nobody anything for as long as a primary has.
+TEST(Failover, TwoWhoMissThePrimaryAtTheSameMomentAreNotInEachOthersWay) {
+  FailoverCluster cluster(3);
+  cluster.SetClockRate(1);
+  cluster.network.delay_max = {};
+  cluster.RunFor(seconds(5));
+  cluster.Stop(0);
+  cluster.RunFor(seconds(4));
+  EXPECT_TRUE(cluster.HasLease(1) || cluster.HasLease(2));
+  EXPECT_EQ(cluster.newest_counter(), 2u);
+}
+
 TEST(Failover, APauseOfTwoSecondsMovesNothing) {
   FailoverCluster cluster(3);
   cluster.RunFor(seconds(5));

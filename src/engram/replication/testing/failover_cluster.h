@@ -45,6 +45,10 @@ class FailoverCluster {
   }
 
   NetworkOptions network;
+  // All of them. REQUIRES: nothing has run.
+  void SetClockRate(double rate) {
+    for (Node& node : nodes_) node.rate = rate;
+  }
 
   void Cut(size_t from, size_t to) { cuts_.emplace(from, to); }
   void CutOff(size_t node) {
