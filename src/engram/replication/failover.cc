@@ -43,12 +43,9 @@ void Failover::Tick(TimePoint now) {
 }
 
 void Failover::TryToReplace(TimePoint now) {
-  if (!contact_.MayPromise(now)) {
-    turn_ = kNever;
-    return;
-  }
-  if (turn_ == kNever) turn_ = now + WaitForTurn();
-  if (now < std::max(turn_, next_canvass_)) return;
+  if (!contact_.MayPromise(now)) return;
+  if (turn_.heard != contact_.heard_at()) turn_ = {contact_.heard_at(), now + WaitForTurn()};
+  if (now < std::max(turn_.at, next_canvass_)) return;
   StartCanvass(std::max(counter_seen_, state_.promised()) + 1, now);
 }
 
@@ -64,7 +61,8 @@ Duration Failover::WaitForTurn() const {
 TimePoint Failover::NextWake() const {
   if (IsPrimary()) return next_heartbeat_;
   const TimePoint lost = contact_.refused() ? TimePoint::min() : contact_.due();
-  return std::max({next_canvass_, lost, turn_ == kNever ? lost : turn_});
+  const bool has_turn = turn_.heard == contact_.heard_at();
+  return std::max({next_canvass_, lost, has_turn ? turn_.at : lost});
 }
 
 std::vector<Failover::Output> Failover::TakeOutput() { return std::exchange(output_, {}); }

@@ -39,7 +39,7 @@ struct FailoverOptions {
   Duration retry = std::chrono::milliseconds(500);
   // Who is second in the ring's order waits so much longer than the first before its first attempt:
   // both may have heard the primary last in the same moment.
-  Duration turn = std::chrono::milliseconds(150);
+  Duration turn = std::chrono::milliseconds(250);
 };
 
 class Failover {
@@ -159,7 +159,12 @@ class Failover {
   PrimaryContact contact_;
   TimePoint next_heartbeat_;
   TimePoint next_canvass_;
-  TimePoint turn_ = kNever;    // of this holder, after it lost the primary; kNever: it has not
+  // When it is this holder's turn to try, having lost the primary that it heard last at `heard`.
+  struct Turn {
+    TimePoint heard;
+    TimePoint at;
+  };
+  Turn turn_{kNever, kNever};
   uint64_t counter_seen_ = 0;  // the largest that anybody is known to have promised
   std::optional<Canvassing> canvassing_;
   std::optional<Collecting> collecting_;

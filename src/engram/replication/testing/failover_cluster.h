@@ -90,7 +90,7 @@ class FailoverCluster {
       now_ += kStep;
       Deliver();
       for (size_t i = 0; i < nodes_.size(); ++i) {
-        if (!Runs(i)) continue;
+        if (!Runs(i) || nodes_[i].machine->NextWake() > Local(i)) continue;
         nodes_[i].machine->Tick(Local(i));
         CarryOut(i);
       }
