@@ -37,8 +37,8 @@ TestClusterOptions Replicated(int nodes = 3) {
 // and the longest time between two acknowledgements.
 class Writer {
  public:
-  Writer(const TestCluster& cluster, const std::vector<int>& nodes)
-      : client_(cluster.Client(nodes)), thread_([this] { Run(); }) {}
+  Writer(const TestCluster& cluster, const std::vector<int>& nodes, std::string prefix = "m")
+      : prefix_(std::move(prefix)), client_(cluster.Client(nodes)), thread_([this] { Run(); }) {}
   ~Writer() { Stop(); }
 
   void Stop() {
@@ -63,7 +63,7 @@ class Writer {
   void Run() {
     Clock::time_point last = Clock::now();
     for (int n = 0; !stop_; ++n) {
-      const std::string id = "m" + std::to_string(n);
+      const std::string id = prefix_ + std::to_string(n);
       const auto answer = client_->Store(MakeStore(kSpace, id, "note " + std::to_string(n)));
       const std::lock_guard lock(mutex_);
       if (!answer.ok()) {
@@ -77,6 +77,7 @@ class Writer {
     }
   }
 
+  const std::string prefix_;
   std::unique_ptr<client::Client> client_;
   std::atomic<bool> stop_ = false;
   mutable std::mutex mutex_;
@@ -177,6 +178,59 @@ TEST(Replicated, AStoppedPrimaryIsReplacedAndStepsDown) {
   fmt::print("longest gap {} ms\n", writer.longest_gap().count());
   ExpectOnAllCopies(cluster, writer.acknowledged());
   EXPECT_GT(LeadAt(cluster, before.primary).counter, before.counter);
+}
+
+// Writes from several clients, which it counts; gone when enough were acknowledged.
+void StoreMany(const TestCluster& cluster, const std::vector<int>& nodes, size_t count) {
+  std::vector<std::unique_ptr<Writer>> writers;
+  for (int i = 0; i < 8; ++i) {
+    writers.push_back(std::make_unique<Writer>(cluster, nodes, fmt::format("many{}-", i)));
+  }
+  EXPECT_TRUE(Eventually([&] {
+    size_t stored = 0;
+    for (const auto& writer : writers) stored += writer->acknowledged().size();
+    return stored >= count;
+  }));
+}
+
+TEST(Replicated, AHolderThatLostItsDiskTakesACopyAndIsCountedAgain) {
+  TestCluster cluster(Replicated());
+  Writer writer(cluster, cluster.Indexes());
+  ASSERT_TRUE(writer.AwaitMore(300));
+  const int primary = LeadAt(cluster, 0).primary;
+  ASSERT_GE(primary, 0);
+  const int lost = (primary + 1) % cluster.size();
+  cluster.Kill9(lost);
+  cluster.Wipe(lost);
+  cluster.Start(lost);
+  cluster.AwaitReady(lost);
+  ASSERT_TRUE(writer.AwaitMore(50));
+  EXPECT_TRUE(Eventually([&] { return HasAll(cluster, lost, writer.acknowledged()); }));
+  // The two others are a majority now: one of them takes over.
+  cluster.Kill9(primary);
+  ASSERT_TRUE(writer.AwaitMore(50));
+  cluster.Start(primary);
+  cluster.AwaitReady(primary);
+  writer.Stop();
+  EXPECT_TRUE(writer.refused().empty()) << writer.refused().front();
+  ExpectOnAllCopies(cluster, writer.acknowledged());
+}
+
+// Of a log 10,000 entries are kept.
+TEST(Replicated, AHolderThatWasAwayForLongerThanTheLogReachesTakesACopy) {
+  TestCluster cluster(Replicated());
+  Writer writer(cluster, cluster.Indexes());
+  ASSERT_TRUE(writer.AwaitMore(20));
+  const int primary = LeadAt(cluster, 0).primary;
+  ASSERT_GE(primary, 0);
+  const int away = (primary + 1) % cluster.size();
+  cluster.Kill9(away);
+  StoreMany(cluster, {primary}, 13'000);
+  cluster.Start(away);
+  cluster.AwaitReady(away);
+  writer.Stop();
+  EXPECT_TRUE(writer.refused().empty()) << writer.refused().front();
+  ExpectOnAllCopies(cluster, writer.acknowledged());
 }
 
 TEST(Replicated, AllNodesKilledAtOnceComeBackWithEverything) {

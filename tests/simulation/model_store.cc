@@ -14,6 +14,8 @@ using replication::HolderState;
 using replication::ReadLimits;
 using replication::SpaceLog;
 
+absl::Status NoCopies() { return MakeError(ErrorCode::kUnimplemented, "the model has no copies"); }
+
 class ModelStore final : public ReplicatedStore {
  public:
   explicit ModelStore(ModelDisk& disk) : disk_(disk) { disk_.open_ = true; }
@@ -56,7 +58,23 @@ class ModelStore final : public ReplicatedStore {
     Queue([epoch, changes = std::move(changes)](ModelSpace& s) { return s.Merge(epoch, changes); },
           std::move(done));
   }
+  // The model keeps its whole log, so nobody has to take over a copy of it.
+  void Restart(const SpaceId&, const Epoch&, replication::LogBase, Done done) override {
+    done(NoCopies());
+  }
+  void Install(const SpaceId&, const Epoch&, replication::CopyPiece, Done done) override {
+    done(NoCopies());
+  }
+  void Complete(const SpaceId&, const Epoch&, bool, Done done) override { done(NoCopies()); }
   void MayTrim(const SpaceId&, const Version&) override {}
+  absl::StatusOr<replication::LogBase> ReadBase(const SpaceId&) const override {
+    return NoCopies();
+  }
+  absl::StatusOr<replication::CopyPiece> ReadPiece(const SpaceId&, const std::string&,
+                                                   const std::string&, Part,
+                                                   const ReadLimits&) const override {
+    return NoCopies();
+  }
 
   std::optional<SpaceLog> FindLog(const SpaceId&) const override {
     return space().log() == SpaceLog() ? std::nullopt : std::optional(space().log());

@@ -214,23 +214,7 @@ void ReplicatedNode::CarryOut(Replica::Run& run) {
   auto done = [this, id = run.id](const absl::StatusOr<SpaceLog>& result) {
     machine_->OnDone(id, result.status(), Local());
   };
-  std::visit(
-      [&](auto& command) {
-        using T = std::decay_t<decltype(command)>;
-        if constexpr (std::is_same_v<T, Replica::Bind>) {
-          store_->Bind(Space(), command.state, machine_->holders(), done);
-        } else if constexpr (std::is_same_v<T, Replica::TakeOffice>) {
-          store_->TakeOffice(Space(), command.epoch, done);
-        } else if constexpr (std::is_same_v<T, Replica::Follow>) {
-          store_->Follow(Space(), command.epoch, command.history, done);
-        } else if constexpr (std::is_same_v<T, Replica::Append>) {
-          store_->Append(Space(), command.epoch, command.previous, std::move(command.entries),
-                         done);
-        } else {
-          store_->Merge(Space(), command.epoch, std::move(command.changes), done);
-        }
-      },
-      run.command);
+  machine_->GiveTo(*store_, std::move(run.command), done);
 }
 
 void ReplicatedNode::TellWhoAwaitsMajority() {

@@ -43,6 +43,16 @@ void Fill(const Version& version, v1::Version& out) {
   out.set_sequence(version.sequence);
 }
 
+template <class Rows>
+void FillAll(const Rows& versions, google::protobuf::RepeatedPtrField<v1::Version>& out) {
+  for (const Version& version : versions) Fill(version, *out.Add());
+}
+
+void FillAll(const std::vector<NodeId>& nodes,
+             google::protobuf::RepeatedPtrField<std::string>& out) {
+  for (const NodeId& node : nodes) *out.Add() = node.value();
+}
+
 // The writers, one for each kind.
 struct Writer {
   proto::SpaceMessage& out;
@@ -52,6 +62,8 @@ struct Writer {
     Fill(m.epoch, *p.mutable_epoch());
     p.set_sent_ns(ToNanos(m.sent));
     if (m.last != Version()) Fill(m.last, *p.mutable_last());
+    if (m.held != Version()) Fill(m.held, *p.mutable_held());
+    FillAll(m.holders, *p.mutable_holders());
   }
   void operator()(const r::HeartbeatAnswer& m) const {
     proto::HeartbeatAnswer& p = *out.mutable_heartbeat_answer();
@@ -59,26 +71,32 @@ struct Writer {
     p.set_sent_ns(ToNanos(m.sent));
     p.set_in_step(m.in_step);
     if (m.position != Version()) Fill(m.position, *p.mutable_position());
+    p.set_incomplete(m.incomplete);
   }
   void operator()(const r::Fenced& m) const {
     proto::Fenced& p = *out.mutable_fenced();
     p.set_promised(m.promised);
     if (m.epoch != Epoch()) Fill(m.epoch, *p.mutable_epoch());
   }
-  void operator()(const r::Canvass& m) const { out.mutable_canvass()->set_counter(m.counter); }
+  void operator()(const r::Canvass& m) const {
+    out.mutable_canvass()->set_counter(m.counter);
+    FillAll(m.holders, *out.mutable_canvass()->mutable_holders());
+  }
   void operator()(const r::WouldPromise& m) const {
     out.mutable_would_promise()->set_counter(m.counter);
+    out.mutable_would_promise()->set_incomplete(m.incomplete);
   }
   void operator()(const r::AskPromise& m) const {
     proto::AskPromise& p = *out.mutable_ask_promise();
     p.set_counter(m.counter);
-    for (const NodeId& holder : m.holders) p.add_holders(holder.value());
+    FillAll(m.holders, *p.mutable_holders());
     p.set_primary_promised(m.primary_promised);
   }
   void operator()(const r::Promise& m) const {
     proto::Promise& p = *out.mutable_promise();
     p.set_counter(m.counter);
     if (m.position != Version()) Fill(m.position, *p.mutable_position());
+    p.set_incomplete(m.incomplete);
   }
   void operator()(const r::Appoint& m) const { out.mutable_appoint()->set_counter(m.counter); }
   void operator()(const r::HandOver& m) const {
@@ -90,7 +108,7 @@ struct Writer {
   void operator()(const r::Lineage& m) const {
     proto::Lineage& p = *out.mutable_lineage();
     Fill(m.epoch, *p.mutable_epoch());
-    for (const Version& row : m.history.rows()) Fill(row, *p.add_history());
+    FillAll(m.history.rows(), *p.mutable_history());
   }
   void operator()(r::Entries& m) const {
     proto::Entries& p = *out.mutable_entries();
@@ -110,6 +128,7 @@ struct Writer {
     Fill(m.epoch, *p.mutable_epoch());
     if (m.position != Version()) Fill(m.position, *p.mutable_position());
     p.set_gap(m.gap);
+    p.set_incomplete(m.incomplete);
   }
   void operator()(r::Offer& m) const {
     proto::Offer& p = *out.mutable_offer();
@@ -120,6 +139,33 @@ struct Writer {
       c.set_previous(change.previous);
       c.set_content(std::move(change.bytes));
     }
+  }
+  void operator()(r::Base& m) const {
+    proto::Base& p = *out.mutable_base();
+    Fill(m.epoch, *p.mutable_epoch());
+    FillAll(m.log.history.rows(), *p.mutable_history());
+    FillAll(m.log.logged.rows(), *p.mutable_logged());
+    FillAll(m.log.holders, *p.mutable_holders());
+    if (m.log.assignment != Version()) Fill(m.log.assignment, *p.mutable_assignment());
+    p.set_totals(std::move(m.log.totals));
+  }
+  void operator()(r::Fetch& m) const {
+    proto::Fetch& p = *out.mutable_fetch();
+    Fill(m.epoch, *p.mutable_epoch());
+    if (m.position != Version()) Fill(m.position, *p.mutable_position());
+    p.set_after(std::move(m.after));
+    p.set_until(std::move(m.until));
+    p.set_digest(std::move(m.digest));
+  }
+  void operator()(r::Piece& m) const {
+    proto::Piece& p = *out.mutable_piece();
+    Fill(m.epoch, *p.mutable_epoch());
+    if (m.position != Version()) Fill(m.position, *p.mutable_position());
+    p.set_equal(m.equal);
+    p.set_after(std::move(m.content.after));
+    p.set_until(std::move(m.content.until));
+    FillAll(m.content.logged.rows(), *p.mutable_logged());
+    for (std::string& item : m.content.items) p.add_items(std::move(item));
   }
 };
 
@@ -167,28 +213,31 @@ class Reader {
 
   r::Heartbeat Read(proto::Heartbeat& m) {
     return {Reign(m.epoch()), FromNanos(m.sent_ns()),
-            End(m, m.has_last(), &proto::Heartbeat::last, "last")};
+            End(m, m.has_last(), &proto::Heartbeat::last, "last"),
+            End(m, m.has_held(), &proto::Heartbeat::held, "held"), Holders(m.holders())};
   }
   r::HeartbeatAnswer Read(proto::HeartbeatAnswer& m) {
     return {Reign(m.epoch()), FromNanos(m.sent_ns()), m.in_step(),
-            End(m, m.has_position(), &proto::HeartbeatAnswer::position, "position")};
+            End(m, m.has_position(), &proto::HeartbeatAnswer::position, "position"),
+            m.incomplete()};
   }
   r::Fenced Read(proto::Fenced& m) {
     return {Number(m.promised(), 0, "promised"), m.has_epoch() ? Reign(m.epoch()) : Epoch()};
   }
-  r::Canvass Read(proto::Canvass& m) { return {Counter(m.counter())}; }
-  r::WouldPromise Read(proto::WouldPromise& m) { return {Counter(m.counter())}; }
+  r::Canvass Read(proto::Canvass& m) { return {Counter(m.counter()), Holders(m.holders())}; }
+  r::WouldPromise Read(proto::WouldPromise& m) { return {Counter(m.counter()), m.incomplete()}; }
   r::AskPromise Read(proto::AskPromise& m) {
-    return {Counter(m.counter()), Holders(m), m.primary_promised()};
+    return {Counter(m.counter()), Holders(m.holders()), m.primary_promised()};
   }
   r::Promise Read(proto::Promise& m) {
-    return {Counter(m.counter()), End(m, m.has_position(), &proto::Promise::position, "position")};
+    return {Counter(m.counter()), End(m, m.has_position(), &proto::Promise::position, "position"),
+            m.incomplete()};
   }
   r::Appoint Read(proto::Appoint& m) { return {Counter(m.counter())}; }
   r::HandOver Read(proto::HandOver& m) {
     return {Counter(m.counter()), End(m, m.has_position(), &proto::HandOver::position, "position")};
   }
-  r::Lineage Read(proto::Lineage& m) { return {Reign(m.epoch()), History(m)}; }
+  r::Lineage Read(proto::Lineage& m) { return {Reign(m.epoch()), History(m.history())}; }
   r::Entries Read(proto::Entries& m) {
     r::Entries entries{
         Reign(m.epoch()), End(m, m.has_previous(), &proto::Entries::previous, "previous"), {}};
@@ -197,30 +246,86 @@ class Reader {
   }
   r::Confirm Read(proto::Confirm& m) {
     return {Reign(m.epoch()), End(m, m.has_position(), &proto::Confirm::position, "position"),
-            m.gap()};
+            m.gap(), m.incomplete()};
   }
   r::Offer Read(proto::Offer& m) { return {Reign(m.epoch()), Changes(m)}; }
+  r::Base Read(proto::Base& m) {
+    r::Base base{Reign(m.epoch()),
+                 {History(m.history()), Seen(m.logged()), Holders(m.holders()),
+                  End(m, m.has_assignment(), &proto::Base::assignment, "assignment"),
+                  std::move(*m.mutable_totals())}};
+    Check(base.log.history.last() != Version(), "history", "it is empty");
+    Check(!base.log.holders.empty(), "holders", "there are none");
+    Check(base.log.history.last().epoch <= base.epoch, "history",
+          "it is of a newer epoch than its sender's");
+    return base;
+  }
+  r::Fetch Read(proto::Fetch& m) {
+    CheckSize(m.digest(), kDigestSize, "digest");
+    return {Reign(m.epoch()), End(m, m.has_position(), &proto::Fetch::position, "position"),
+            Key(*m.mutable_after(), "after"), Key(*m.mutable_until(), "until"),
+            std::move(*m.mutable_digest())};
+  }
+  r::Piece Read(proto::Piece& m) {
+    r::Piece piece{
+        Reign(m.epoch()),
+        End(m, m.has_position(), &proto::Piece::position, "position"),
+        m.equal(),
+        {Key(*m.mutable_after(), "after"), Key(*m.mutable_until(), "until"), Seen(m.logged()), {}}};
+    Check(piece.content.until.empty() || piece.content.until > piece.content.after, "until",
+          "it is not beyond the piece's beginning");
+    CheckCount(m.items_size(), kEntriesMax, "items");
+    Check(!m.equal() || m.items().empty(), "items", "there are some, though the piece is equal");
+    for (std::string& item : *m.mutable_items()) {
+      Check(!item.empty(), "items", "one is empty");
+      piece.content.items.push_back(std::move(item));
+    }
+    return piece;
+  }
 
  private:
   void CheckCount(int count, size_t max, std::string_view field) {
     Check(static_cast<size_t>(count) <= max, field, fmt::format("{}, at most {}", count, max));
   }
 
-  std::vector<NodeId> Holders(const proto::AskPromise& m) {
-    CheckCount(m.holders_size(), routing::Route::kReplicasMax + 1, "holders");
+  // A key of the store's: a letter and a name, or nothing.
+  std::string Key(std::string& key, std::string_view field) {
+    CheckSize(key, kKeyMax, field);
+    return std::move(key);
+  }
+  void CheckSize(const std::string& bytes, size_t max, std::string_view field) {
+    Check(bytes.size() <= max, field, fmt::format("{} bytes, at most {}", bytes.size(), max));
+  }
+
+  VersionVector Seen(const google::protobuf::RepeatedPtrField<v1::Version>& rows) {
+    CheckCount(rows.size(), kHistoryRowsMax, "logged");
+    VersionVector seen;
+    for (const v1::Version& row : rows) {
+      const Version last{Stream(row.epoch(), "logged"), Number(row.sequence(), 1, "logged")};
+      // As sent; and so adding each takes no search through all of them.
+      Check(seen.empty() || seen.rows().back().epoch < last.epoch, "logged",
+            "the streams do not ascend");
+      if (!status_.ok()) break;
+      seen.Add(last);
+    }
+    return seen;
+  }
+
+  std::vector<NodeId> Holders(const google::protobuf::RepeatedPtrField<std::string>& names) {
+    CheckCount(names.size(), routing::Route::kReplicasMax + 1, "holders");
     std::vector<NodeId> holders;
-    for (const std::string& holder : m.holders()) holders.push_back(Node(holder, "holders"));
+    for (const std::string& holder : names) holders.push_back(Node(holder, "holders"));
     // Majorities are counted of them.
     Check(std::set<NodeId>(holders.begin(), holders.end()).size() == holders.size(), "holders",
           "a node stands there twice");
     return holders;
   }
 
-  r::EpochHistory History(const proto::Lineage& m) {
-    CheckCount(m.history_size(), kHistoryRowsMax, "history");
+  r::EpochHistory History(const google::protobuf::RepeatedPtrField<v1::Version>& proto) {
+    CheckCount(proto.size(), kHistoryRowsMax, "history");
     std::vector<Version> rows;
-    rows.reserve(static_cast<size_t>(m.history_size()));
-    for (const v1::Version& row : m.history()) rows.push_back(Position(row, "history"));
+    rows.reserve(static_cast<size_t>(proto.size()));
+    for (const v1::Version& row : proto) rows.push_back(Position(row, "history"));
     std::optional<r::EpochHistory> history = r::EpochHistory::FromRows(std::move(rows));
     Check(history.has_value(), "history", "the epochs do not ascend");
     return history.value_or(r::EpochHistory());
@@ -298,6 +403,12 @@ std::optional<r::ReplicaMessage> ReadMessage(proto::SpaceMessage& m, Reader& rea
       return reader.Read(*m.mutable_confirm());
     case Kind::kOffer:
       return reader.Read(*m.mutable_offer());
+    case Kind::kBase:
+      return reader.Read(*m.mutable_base());
+    case Kind::kFetch:
+      return reader.Read(*m.mutable_fetch());
+    case Kind::kPiece:
+      return reader.Read(*m.mutable_piece());
     case Kind::MESSAGE_NOT_SET:
       return std::nullopt;
   }

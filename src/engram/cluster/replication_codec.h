@@ -26,6 +26,8 @@ struct SpaceMessage {
 // Of one message; LogPort's readers give fewer.
 inline constexpr size_t kEntriesMax = 4'096;  // entries or changes
 inline constexpr size_t kHistoryRowsMax = 16'384;
+inline constexpr size_t kKeyMax = 1'024;  // of a copy: more than a name or a request's key has
+inline constexpr size_t kDigestSize = 16;
 // Of counters and sequences, so that there is always a next one.
 inline constexpr uint64_t kNumberMax = uint64_t{1} << 62;
 

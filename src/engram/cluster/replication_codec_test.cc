@@ -32,6 +32,21 @@ r::Offer SomeChanges() {
   return {kReign, {{{kOld, 9}, 7, "p"}, {{branch, 1}, 0, "q"}, {{branch, 5}, 1, "r"}}};
 }
 
+r::Base SomeBase() {
+  return {kReign,
+          {History(),
+           VersionVector({{kOld, 7}, {kReign, 2}}),
+           {NodeId("a"), NodeId("b")},
+           {kReign, 1},
+           std::string("\0\1", 2)}};
+}
+r::Piece SomePiece() {
+  return {kReign,
+          {kReign, 2},
+          false,
+          {"mfirst", "", VersionVector({{kOld, 7}}), {"one", std::string("\0", 1)}}};
+}
+
 std::vector<r::ReplicaMessage> OneOfEach() {
   return {r::FailoverMessage(r::Heartbeat{kReign, kSent, {kReign, 2}}),
           r::FailoverMessage(r::Heartbeat{kReign, kSent, {}}),
@@ -52,7 +67,18 @@ std::vector<r::ReplicaMessage> OneOfEach() {
           r::Entries{kReign, {}, {{{kOld, 1}, "from the beginning"}, {{kReign, 1}, "next"}}},
           r::Confirm{kReign, {kReign, 1}, true},
           r::Confirm{kReign, {}, false},
-          SomeChanges()};
+          r::Confirm{kReign, {}, false, true},
+          SomeChanges(),
+          r::FailoverMessage(r::Heartbeat{kReign, kSent, {kReign, 2}, {kOld, 1}, {NodeId("a")}}),
+          r::FailoverMessage(r::HeartbeatAnswer{kReign, kSent, true, {kOld, 7}, true}),
+          r::FailoverMessage(r::Canvass{5, {NodeId("a"), NodeId("c")}}),
+          r::FailoverMessage(r::WouldPromise{6, true}),
+          r::FailoverMessage(r::Promise{7, {kOld, 3}, true}),
+          SomeBase(),
+          r::Fetch{kReign, {kReign, 2}, "", "mlast", std::string(16, '\7')},
+          r::Fetch{kReign, {}, "mlast", "", ""},
+          r::Piece{kReign, {kReign, 2}, true, {"", "mlast", {}, {}}},
+          SomePiece()};
 }
 
 proto::SpaceMessage OnWire(r::ReplicaMessage message) {
@@ -94,6 +120,45 @@ TEST(ReplicationCodec, FieldsArriveWhereTheyBelong) {
   const auto lineage =
       std::get<r::Lineage>(FromProto(OnWire(r::Lineage{kReign, History()}))->message);
   EXPECT_EQ(lineage.history, History());
+}
+
+TEST(ReplicationCodec, ACopysFieldsArriveWhereTheyBelong) {
+  const auto base = std::get<r::Base>(FromProto(OnWire(SomeBase()))->message);
+  EXPECT_EQ(base.log.history, History());
+  EXPECT_EQ(base.log.logged, SomeBase().log.logged);
+  EXPECT_EQ(base.log.holders, SomeBase().log.holders);
+  EXPECT_EQ(base.log.assignment, (Version{kReign, 1}));
+  EXPECT_EQ(base.log.totals, SomeBase().log.totals);
+  const auto piece = std::get<r::Piece>(FromProto(OnWire(SomePiece()))->message);
+  EXPECT_EQ(piece.position, (Version{kReign, 2}));
+  EXPECT_EQ(piece.content.after, "mfirst");
+  EXPECT_EQ(piece.content.until, "");
+  EXPECT_EQ(piece.content.logged, SomePiece().content.logged);
+  EXPECT_EQ(piece.content.items, SomePiece().content.items);
+}
+
+TEST(ReplicationCodec, WhatNoCopyCanSayIsRefused) {
+  proto::SpaceMessage base = OnWire(SomeBase());
+  base.mutable_base()->clear_history();
+  EXPECT_EQ(Fault(base), "history");
+  base = OnWire(SomeBase());
+  base.mutable_base()->clear_holders();
+  EXPECT_EQ(Fault(base), "holders");
+  base = OnWire(SomeBase());
+  base.mutable_base()->mutable_logged()->SwapElements(0, 1);
+  EXPECT_EQ(Fault(base), "logged");
+  proto::SpaceMessage piece = OnWire(SomePiece());
+  piece.mutable_piece()->set_until("mfirst");
+  EXPECT_EQ(Fault(piece), "until");
+  piece = OnWire(SomePiece());
+  piece.mutable_piece()->set_equal(true);
+  EXPECT_EQ(Fault(piece), "items");
+  proto::SpaceMessage fetch = OnWire(r::Fetch{kReign, {}, "", "", ""});
+  fetch.mutable_fetch()->set_digest(std::string(17, 'x'));
+  EXPECT_EQ(Fault(fetch), "digest");
+  fetch.mutable_fetch()->clear_digest();
+  fetch.mutable_fetch()->set_after(std::string(kKeyMax + 1, 'm'));
+  EXPECT_EQ(Fault(fetch), "after");
 }
 
 // An entry of the epoch of the one before costs its sequence and its bytes.

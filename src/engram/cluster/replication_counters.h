@@ -1,4 +1,4 @@
-// What the replication streams of a node have done, for metrics.
+// What the replication of a node has done, for metrics.
 #pragma once
 
 #include "engram/net/counters.h"
@@ -20,6 +20,11 @@ struct ReplicationCounters {
   net::Counter messages_received;
   net::Counter messages_ignored;  // for a former life, or of an unknown kind
   net::Counter frames_refused;    // a wrong checksum, or malformed
+
+  // Pieces of copies, by the holder that is not primary: compared, and not the same though both had
+  // the same log, so that the primary's took its place.
+  net::Counter pieces_compared;
+  net::Counter pieces_mended;
 };
 
 }  // namespace engram::cluster

@@ -47,6 +47,7 @@ class ReplicationLinks {
   const Directory& directory() const { return ports_.directory; }
   net::EventLoop& loop() const { return ports_.loop; }
   const ReplicationCounters& counters() const { return counters_; }
+  ReplicationCounters& counters() { return counters_; }
 
  private:
   ReplicationLink& LinkTo(const NodeId& node);

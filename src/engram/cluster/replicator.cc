@@ -40,14 +40,6 @@ absl::Status NoMajority(const SpaceId& space, const NodeId& self) {
       fmt::format("no majority of those who are to hold space '{}' has answered", space.value()));
 }
 
-// Who asks a node to hold a space that it knows nothing of.
-const std::vector<NodeId>* ProposedBy(const replication::ReplicaMessage& message) {
-  const auto* said = std::get_if<replication::FailoverMessage>(&message);
-  if (said == nullptr) return nullptr;
-  const auto* ask = std::get_if<replication::AskPromise>(said);
-  return ask != nullptr && ask->counter == 1 && !ask->holders.empty() ? &ask->holders : nullptr;
-}
-
 placement::Assignment LoggedAssignment(const SpaceId& space, const SpaceLog& log) {
   placement::Assignment assignment{space, log.assignment.epoch.primary, {}, log.assignment};
   for (const NodeId& holder : log.holders) {
@@ -79,8 +71,10 @@ Replicator::Space* Replicator::Find(const SpaceId& space) {
   return found == spaces_.end() ? nullptr : found->second.get();
 }
 
-Replicator::Space& Replicator::Make(const SpaceId& id, const std::vector<NodeId>& proposed) {
-  const SpaceLog log = ports_.log.FindLog(id).value_or(SpaceLog());
+Replicator::Space& Replicator::Make(const SpaceId& id, const std::vector<NodeId>& proposed,
+                                    bool is_new) {
+  SpaceLog log = ports_.log.FindLog(id).value_or(SpaceLog());
+  if (log.holders.empty()) log.incomplete = !is_new;
   auto space = std::make_unique<Space>(
       Replica(id, self_, log, proposed, options_, ports_.log, random_, BootNow()));
   // Of a space without other holders from the first moment: it has been answered for already.
@@ -94,10 +88,10 @@ Replicator::Space* Replicator::FindOrMakeFor(const SpaceId& id,
                                              const replication::ReplicaMessage& message) {
   if (Space* space = Find(id)) return space;
   if (ports_.log.FindLog(id).has_value()) return &Make(id, {});
-  const std::vector<NodeId>* proposed = ProposedBy(message);
-  if (proposed == nullptr) return nullptr;
-  if (std::find(proposed->begin(), proposed->end(), self_) == proposed->end()) return nullptr;
-  return &Make(id, *proposed);
+  const auto [holders, is_new] = replication::ProposedBy(message);
+  if (std::find(holders.begin(), holders.end(), self_) == holders.end()) return nullptr;
+  if (!is_new) spdlog::info("space {}: nothing of it is here, takes a copy", id.value());
+  return &Make(id, holders, is_new);
 }
 
 void Replicator::OnMessage(const NodeId& from, const SpaceId& id,
@@ -161,6 +155,9 @@ void Replicator::Settle(Space& space) {
     }
   }
   Publish(space);
+  Trim(space);
+  CountPieces(space);
+  CountMended(space);
   Answer(space, net::EventLoop::Now());
   Arm(space);
 }
@@ -170,7 +167,6 @@ void Replicator::Do(Space& space, Replica::Send& send) {
 }
 
 void Replicator::Do(Space& space, Replica::Run& run) {
-  replication::LogPort& log = ports_.log;
   const SpaceId& id = space.replica.space();
   auto done = [this, id, command = run.id](const absl::StatusOr<SpaceLog>& result) {
     ports_.loop.Post([this, id, command, status = result.status()] {
@@ -179,25 +175,7 @@ void Replicator::Do(Space& space, Replica::Run& run) {
       Settle(there);
     });
   };
-  struct Carrier {
-    replication::LogPort& log;
-    const SpaceId& id;
-    const std::vector<NodeId>& holders;
-    replication::LogPort::Done done;
-
-    void operator()(const Replica::Bind& c) { log.Bind(id, c.state, holders, std::move(done)); }
-    void operator()(const Replica::TakeOffice& c) { log.TakeOffice(id, c.epoch, std::move(done)); }
-    void operator()(const Replica::Follow& c) {
-      log.Follow(id, c.epoch, c.history, std::move(done));
-    }
-    void operator()(Replica::Append& c) {
-      log.Append(id, c.epoch, c.previous, std::move(c.entries), std::move(done));
-    }
-    void operator()(Replica::Merge& c) {
-      log.Merge(id, c.epoch, std::move(c.changes), std::move(done));
-    }
-  };
-  std::visit(Carrier{log, id, space.replica.holders(), std::move(done)}, run.command);
+  space.replica.GiveTo(ports_.log, std::move(run.command), std::move(done));
 }
 
 // --- publishing
@@ -226,6 +204,8 @@ void Replicator::Publish(Space& space) {
   space.view->caught_up_at.store(replica.caught_up_at(), std::memory_order_relaxed);
   const SpaceLog& log = replica.log();
   if (log.assignment == Version()) return;  // nothing that anybody could be told of yet
+  // Nor if it may only become a copy. One that was a copy before goes on to answer, with the flag.
+  if (log.incomplete && space.role.version == Version()) return;
   const bool same = space.published == log.assignment && space.bound == log.holder;
   if (same && replica.IsPrimary() == (space.role.primary == self_)) return;
   space.bound = log.holder;
@@ -242,6 +222,29 @@ void Replicator::Publish(Space& space) {
   ports_.publish(held);
 }
 
+void Replicator::Trim(Space& space) {
+  const Version may_trim = space.replica.MayTrim();
+  if (may_trim == space.may_trim) return;
+  space.may_trim = may_trim;
+  ports_.log.MayTrim(space.replica.space(), may_trim);
+}
+
+void Replicator::CountPieces(Space& space) {
+  const Replica& replica = space.replica;
+  if (replica.pieces_compared() == space.pieces_compared) return;
+  ports_.counters.pieces_compared.Add(replica.pieces_compared() - space.pieces_compared);
+  space.pieces_compared = replica.pieces_compared();
+}
+
+void Replicator::CountMended(Space& space) {
+  const Replica& replica = space.replica;
+  if (replica.pieces_mended() == space.pieces_mended) return;
+  ports_.counters.pieces_mended.Add(replica.pieces_mended() - space.pieces_mended);
+  space.pieces_mended = replica.pieces_mended();
+  spdlog::warn("event=copy_mended space={}: a piece differed from the primary's of the same log",
+               replica.space().value());
+}
+
 // --- waiting
 
 void Replicator::Create(const SpaceId& id, std::vector<NodeId> holders, TimePoint deadline,
@@ -250,7 +253,7 @@ void Replicator::Create(const SpaceId& id, std::vector<NodeId> holders, TimePoin
       [this, id, holders = std::move(holders), deadline, done = std::move(done)]() mutable {
         Space* space = Find(id);
         if (space == nullptr) {
-          space = &Make(id, holders);
+          space = &Make(id, holders, true);
           if (space->replica.log().holder.promised() == 0) space->replica.Create(BootNow());
         }
         Waiting waiting{Waiting::For::kOffice,
@@ -285,7 +288,7 @@ void Replicator::HandOver(const SpaceId& id, const NodeId& to, TimePoint deadlin
       return done(InvalidArgument(
           "primary", fmt::format("node {} does not hold space '{}'", to.value(), id.value())));
     }
-    if (!follower->second.in_step()) {
+    if (!follower->second.in_step() || !follower->second.complete()) {
       return done(MakeError(
           {ErrorCode::kOverloaded, "", id.value(), to.value(), std::chrono::seconds(1)},
           fmt::format("node {} does not follow space '{}' at the moment", to.value(), id.value())));
@@ -310,6 +313,7 @@ void Replicator::HandOverAll(TimePoint deadline, absl::AnyInvocable<void()> done
           followers.begin(), followers.end(),
           [](const auto& a, const auto& b) { return a.second.confirmed() < b.second.confirmed(); });
       if (closest == followers.end() || !closest->second.in_step()) continue;
+      if (!closest->second.complete()) continue;
       HandOver(replica.space(), closest->first, deadline, [all](const absl::Status&) {});
     }
   });

@@ -23,6 +23,7 @@
 #include "engram/base/mutex.h"
 #include "engram/base/string_hash.h"
 #include "engram/cluster/replica_views.h"
+#include "engram/cluster/replication_counters.h"
 #include "engram/net/event_loop.h"
 #include "engram/placement/assignment.h"
 #include "engram/replication/replica.h"
@@ -44,6 +45,7 @@ struct ReplicatorPorts {
     std::optional<placement::Assignment> logged;
   };
   std::function<void(const Held&)> publish;
+  ReplicationCounters& counters;
 };
 
 // How far another holder is behind this node, of all spaces whose primary this node is.
@@ -118,12 +120,16 @@ class Replicator {
     Version published;
     replication::HolderState bound;
     placement::Assignment role;
+    uint64_t pieces_compared = 0;  // as counted
+    uint64_t pieces_mended = 0;
+    Version may_trim;          // as told to the store
     TimePoint armed = kNever;  // when it is in `wakes_`
     std::vector<Waiting> waiting;
   };
 
   Space* Find(const SpaceId& space);
-  Space& Make(const SpaceId& space, const std::vector<NodeId>& proposed);
+  // `is_new`: of a space of which nothing is stored, that it is being made.
+  Space& Make(const SpaceId& space, const std::vector<NodeId>& proposed, bool is_new = false);
   Space* FindOrMakeFor(const SpaceId& space, const replication::ReplicaMessage& message);
 
   // Whatever has happened to it: carries out, publishes, answers who waits, and arms.
@@ -131,6 +137,9 @@ class Replicator {
   void Do(Space& space, replication::Replica::Send& send);
   void Do(Space& space, replication::Replica::Run& run);
   void Publish(Space& space);
+  void Trim(Space& space);
+  void CountPieces(Space& space);
+  void CountMended(Space& space);
   placement::Assignment RoleOf(const Space& space) const;
   void Answer(Space& space, TimePoint now);
   // Nothing: it waits on.

@@ -15,15 +15,9 @@ struct CutEntry {
   bool merged() const { return entry.revision.version != position; }
 };
 
-absl::Status Trimmed(const SpaceId& space) {
-  return MakeError(
-      ErrorCode::kInternal,
-      fmt::format("the log of the space '{}' cannot be cut back: it was trimmed beyond "
-                  "what the primary has",
-                  space.view()));
-}
-
-absl::StatusOr<std::vector<CutEntry>> ReadAfter(const LogContext& context, const Version& common) {
+// Nothing if the log does not reach back that far.
+absl::StatusOr<std::optional<std::vector<CutEntry>>> ReadAfter(const LogContext& context,
+                                                               const Version& common) {
   const SpaceDraft& space = context.apply.space;
   const std::string prefix = SpacePrefix(space.id().view());
   std::vector<CutEntry> entries;
@@ -35,14 +29,14 @@ absl::StatusOr<std::vector<CutEntry>> ReadAfter(const LogContext& context, const
   if (cursor->valid() && cursor->key() == common_key) cursor->Next();
   for (; cursor->valid(); cursor->Next()) {
     auto position = PositionOf(space.id(), cursor->key());
-    if (!position || !history.MayAppend(*position)) return Trimmed(space.id());
+    if (!position || !history.MayAppend(*position)) return std::nullopt;
     history.Append(*position);
     auto entry = DecodeLogEntry(cursor->value());
     if (!entry.ok()) return entry.status();
     entries.push_back({*position, *std::move(entry)});
   }
   if (absl::Status status = cursor->status(); !status.ok()) return status;
-  if (history != space.log.history) return Trimmed(space.id());
+  if (history != space.log.history) return std::nullopt;
   return entries;
 }
 
@@ -91,7 +85,7 @@ absl::Status ApplyCommand(const LogContext& context, const FollowCommand& follow
     return Refused(space.id(), "the epoch to follow is older than what this node is bound to");
   }
   const Version common = space.log.history.CommonWith(follow.history);
-  std::vector<CutEntry> cut;
+  std::optional<std::vector<CutEntry>> cut(std::in_place);
   if (common != space.log.last()) {
     auto read = ReadAfter(context, common);
     if (!read.ok()) return read.status();
@@ -100,9 +94,14 @@ absl::Status ApplyCommand(const LogContext& context, const FollowCommand& follow
   context.begun = true;
   space.log.holder.Follow(follow.epoch);
   space.log_changed = true;
-  Unlog(space.log, cut);
+  // What was taken over as a copy never came as entries. No majority had it.
+  if (!cut.has_value()) {
+    ForgetLog(context);
+    return absl::OkStatus();
+  }
+  Unlog(space.log, *cut);
   space.log.history.CutAfter(common);
-  for (CutEntry& entry : cut) {
+  for (CutEntry& entry : *cut) {
     absl::Status moved = MoveToOutbox(context, entry);
     if (!moved.ok()) return moved;
   }

@@ -96,6 +96,17 @@ bool InOffice(const SpaceLog& log, const NodeId& self) {
   return log.holder.IsPrimary(self) && log.last().epoch == log.holder.epoch();
 }
 
+absl::Status DropMerged(const LogContext& context) {
+  auto outbox = ReadOutbox(context);
+  if (!outbox.ok()) return outbox.status();
+  for (const LogEntry& entry : *outbox) {
+    if (!context.apply.space.log.logged.Covers(entry.revision.version)) continue;
+    context.begun = true;
+    context.apply.space.DropFromOutbox(context.apply.batch, entry);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ApplyCommand(const LogContext& context, const BindCommand& bind) {
   SpaceDraft& space = context.apply.space;
   const HolderState& holder = space.log.holder;
@@ -104,7 +115,10 @@ absl::Status ApplyCommand(const LogContext& context, const BindCommand& bind) {
   }
   context.begun = true;
   space.log.holder = bind.state;
-  if (space.log.holders.empty()) space.log.holders = bind.holders;
+  if (space.log.holders.empty()) {
+    space.log.holders = bind.holders;
+    space.log.incomplete = bind.state.epoch().counter > 0 || bind.state.promised() > 1;
+  }
   space.log_changed = true;
   return absl::OkStatus();
 }
@@ -119,6 +133,8 @@ absl::Status ApplyCommand(const LogContext& context, const TakeOfficeCommand& of
       space.log.last().epoch >= epoch) {
     return Fenced(context, epoch);
   }
+  if (space.log.incomplete) return Refused(space.id(), "the copy here is incomplete");
+  if (absl::Status dropped = DropMerged(context); !dropped.ok()) return dropped;
   auto outbox = ReadOutbox(context);
   if (!outbox.ok()) return outbox.status();
   context.begun = true;

@@ -26,5 +26,17 @@ bool InOffice(const replication::SpaceLog& log, const NodeId& self);
 [[nodiscard]] absl::Status ApplyCommand(const LogContext& context, const FollowCommand& follow);
 [[nodiscard]] absl::Status ApplyCommand(const LogContext& context, AppendCommand& append);
 [[nodiscard]] absl::Status ApplyCommand(const LogContext& context, MergeCommand& merge);
+[[nodiscard]] absl::Status ApplyCommand(const LogContext& context, const RestartCommand& restart);
+[[nodiscard]] absl::Status ApplyCommand(const LogContext& context, InstallCommand& install);
+[[nodiscard]] absl::Status ApplyCommand(const LogContext& context, const CompleteCommand& complete);
+
+// --- parts of commands
+
+// The log is of no use any more: all of it goes, but for what the holder is bound to and the
+// outbox.
+void ForgetLog(const LogContext& context);
+
+// What the log covers leaves the outbox.
+[[nodiscard]] absl::Status DropMerged(const LogContext& context);
 
 }  // namespace engram::memory

@@ -107,7 +107,7 @@ absl::StatusOr<LogPlace> CommitGroup::PlaceOf(const SpaceDraft& space, Branch br
   const replication::SpaceLog& log = space.log;
   if (InOffice(log, options_.node)) return LogPlace{LogPlace::Where::kMainLog, log.NextPosition()};
   // A branch is one of a log: who has followed nobody yet holds nothing.
-  if (branch == Branch::kYes && log.holder.epoch().counter > 0) {
+  if (branch == Branch::kYes && log.holder.epoch().counter > 0 && !log.incomplete) {
     return LogPlace{LogPlace::Where::kOutbox, log.NextOfBranch(options_.node)};
   }
   return Refused(space.id(), "this node is not primary of the space");

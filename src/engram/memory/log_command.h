@@ -3,9 +3,12 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "engram/memory/copy_piece.h"
 #include "engram/memory/records.h"
 #include "engram/replication/log_port.h"
 
@@ -41,9 +44,28 @@ struct MergeCommand {
   std::vector<ReceivedEntry> changes;
 };
 
+struct RestartCommand {
+  Epoch epoch;
+  replication::LogBase base;
+  SpaceRecord totals;  // base's, decoded
+};
+struct InstallCommand {
+  Epoch epoch;
+  replication::CopyPiece piece;
+  // Its items: of memories, the bytes are the piece's.
+  std::vector<std::pair<MemoryId, std::string_view>> memories;
+  std::vector<RequestItem> requests;
+};
+struct CompleteCommand {
+  Epoch epoch;
+  bool settled;
+};
+
 struct LogCommand {
   SpaceId space;
-  std::variant<BindCommand, TakeOfficeCommand, FollowCommand, AppendCommand, MergeCommand> what;
+  std::variant<BindCommand, TakeOfficeCommand, FollowCommand, AppendCommand, MergeCommand,
+               RestartCommand, InstallCommand, CompleteCommand>
+      what;
 };
 
 struct PendingCommand {

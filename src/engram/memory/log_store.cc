@@ -119,6 +119,35 @@ void LogStore::Merge(const SpaceId& space, const Epoch& epoch, std::vector<Chang
   submit_({{space, std::move(command)}, std::move(done), bytes});
 }
 
+void LogStore::Restart(const SpaceId& space, const Epoch& epoch, replication::LogBase base,
+                       Done done) {
+  auto totals = DecodeSpace(base.totals);
+  if (!totals.ok()) return done(Unreadable(space));
+  RestartCommand command{epoch, std::move(base), *std::move(totals)};
+  submit_({{space, std::move(command)}, std::move(done), sizeof(PendingCommand)});
+}
+
+void LogStore::Install(const SpaceId& space, const Epoch& epoch, replication::CopyPiece piece,
+                       Done done) {
+  InstallCommand command{epoch, std::move(piece), {}, {}};
+  size_t bytes = sizeof(PendingCommand);
+  for (const std::string& item : command.piece.items) {
+    auto decoded = DecodeItem(item);
+    if (!decoded.ok()) return done(Unreadable(space));
+    bytes += 2 * item.size();
+    if (auto* memory = std::get_if<MemoryItem>(&*decoded)) {
+      command.memories.emplace_back(memory->id, item);
+    } else {
+      command.requests.push_back(std::get<RequestItem>(*std::move(decoded)));
+    }
+  }
+  submit_({{space, std::move(command)}, std::move(done), bytes});
+}
+
+void LogStore::Complete(const SpaceId& space, const Epoch& epoch, bool settled, Done done) {
+  submit_({{space, CompleteCommand{epoch, settled}}, std::move(done), sizeof(PendingCommand)});
+}
+
 void LogStore::MayTrim(const SpaceId& space, const Version& position) {
   store_.AllowTrim(space, position);
 }
@@ -145,20 +174,41 @@ absl::StatusOr<std::vector<Entry>> LogStore::ReadLog(const SpaceId& space, const
   if (!from_start && cursor->valid() && cursor->key() == LogKey(space, after)) cursor->Next();
   const std::optional<SpaceLog> log = FindLog(space);
   if (!log || (!from_start && !log->history.Contains(after))) return NotThere(space, after);
-  replication::EpochHistory history = log->history;
-  history.CutAfter(after);
+  std::optional<Version> next = log->history.After(after);
   std::vector<Entry> entries;
   for (Reading reading(limits); cursor->valid(); cursor->Next()) {
     const auto position = PositionOf(space, cursor->key());
     if (!position || !log->history.Contains(*position)) break;
-    if (!history.MayAppend(*position)) return NotThere(space, after);
+    if (position != next) return NotThere(space, after);
     if (!reading.Take(cursor->value().size())) break;
-    history.Append(*position);
+    next = log->history.After(*position);
     entries.push_back({*position, std::string(cursor->value())});
   }
   if (absl::Status status = cursor->status(); !status.ok()) return status;
   if (entries.empty() && log->last() != after) return NotThere(space, after);
   return entries;
+}
+
+absl::StatusOr<replication::LogBase> LogStore::ReadBase(const SpaceId& space) const {
+  std::shared_ptr<SpaceState> state = store_.spaces().Find(space.view());
+  if (state == nullptr) return NoSuchSpace(space);
+  // The totals may be ahead of the log: they only grow.
+  SpaceLog log = state->log();
+  return replication::LogBase{std::move(log.history), std::move(log.logged), std::move(log.holders),
+                              log.assignment, EncodeSpace(state->record())};
+}
+
+// The content may be ahead of `logged`, which says what is certainly in it.
+absl::StatusOr<replication::CopyPiece> LogStore::ReadPiece(const SpaceId& space,
+                                                           const std::string& after,
+                                                           const std::string& until, Part part,
+                                                           const ReadLimits& limits) const {
+  const std::optional<SpaceLog> log = FindLog(space);
+  if (!log) return NoSuchSpace(space);
+  const auto snapshot = database_.TakeSnapshot();
+  auto piece = memory::ReadPiece(SourceOf(database_, *snapshot), space, after, until, part, limits);
+  if (piece.ok()) piece->logged = log->logged;
+  return piece;
 }
 
 absl::StatusOr<std::vector<Change>> LogStore::ReadOutbox(const SpaceId& space,

@@ -28,12 +28,21 @@ class LogStore final : public replication::LogPort {
               std::vector<replication::Entry> entries, Done done) override;
   void Merge(const SpaceId& space, const Epoch& epoch, std::vector<replication::Change> changes,
              Done done) override;
+  void Restart(const SpaceId& space, const Epoch& epoch, replication::LogBase base,
+               Done done) override;
+  void Install(const SpaceId& space, const Epoch& epoch, replication::CopyPiece piece,
+               Done done) override;
+  void Complete(const SpaceId& space, const Epoch& epoch, bool settled, Done done) override;
   void MayTrim(const SpaceId& space, const Version& position) override;
 
   std::optional<replication::SpaceLog> FindLog(const SpaceId& space) const override;
   std::vector<SpaceId> ListLogs() const override;
   absl::StatusOr<std::vector<replication::Entry>> ReadLog(
       const SpaceId& space, const Version& after,
+      const replication::ReadLimits& limits) const override;
+  absl::StatusOr<replication::LogBase> ReadBase(const SpaceId& space) const override;
+  absl::StatusOr<replication::CopyPiece> ReadPiece(
+      const SpaceId& space, const std::string& after, const std::string& until, Part part,
       const replication::ReadLimits& limits) const override;
   absl::StatusOr<std::vector<replication::Change>> ReadOutbox(
       const SpaceId& space, const replication::ReadLimits& limits) const override;

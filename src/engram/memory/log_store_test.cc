@@ -293,6 +293,84 @@ TEST_F(LogStoreTest, LogIsTrimmedOnlyAsFarAsAllHoldersHaveIt) {
   EXPECT_THAT(*a_.port().ReadLog(LogNode::kSpace, {epoch, 10}, {}), SizeIs(22));
 }
 
+// Nothing in the entries themselves tells that a whole epoch is missing before them.
+TEST_F(LogStoreTest, LogOfWhichAWholeEpochIsGoneIsNotReadFromItsBeginning) {
+  ASSERT_TRUE(a_.Write(commands_.Store("m1", "apples")).ok());
+  LogNode fresh("b", holders_);
+  HolderState state;
+  state.Follow(a_.Log().holder.epoch());
+  ASSERT_TRUE(fresh.Bind(state).ok());
+  ASSERT_TRUE(fresh.Follow(a_).ok());
+  ASSERT_TRUE(fresh.CopyFrom(a_, 100).ok());
+  ASSERT_TRUE(fresh.TakeOffice(2).ok());
+  EXPECT_EQ(CodeOf(fresh.port().ReadLog(LogNode::kSpace, {}, {}).status()), ErrorCode::kNotFound);
+  EXPECT_THAT(*fresh.port().ReadLog(LogNode::kSpace, a_.Log().last(), {}), SizeIs(1));
+}
+
+TEST_F(LogStoreTest, CopyThatIsTakenOverInPiecesIsTheSameAndTheLogGoesOn) {
+  for (int i = 0; i < 20; ++i) {
+    StoreCommand store = commands_.Store("m" + std::to_string(i), "apples " + std::to_string(i));
+    store.embedding.assign(3, static_cast<float>(i));
+    store.links = {{MemoryId("m1"), 0.5}};
+    ASSERT_TRUE(a_.Write(store).ok());
+  }
+  ASSERT_TRUE(a_.Write(commands_.Forget("m7")).ok());
+  LogNode fresh("b", holders_);
+  HolderState state;
+  state.Follow(a_.Log().holder.epoch());
+  ASSERT_TRUE(fresh.Bind(state).ok());
+  EXPECT_TRUE(fresh.Log().incomplete);
+  EXPECT_EQ(CodeOf(fresh.Write(commands_.Store("m1", "x")).status()), ErrorCode::kWrongNode);
+  ASSERT_TRUE(fresh.Follow(a_).ok());
+  int pieces = 0;
+  ASSERT_TRUE(fresh.CopyFrom(a_, 4, [&] { ++pieces; }).ok());
+  EXPECT_GE(pieces, 10);
+  EXPECT_FALSE(fresh.Log().incomplete);
+  EXPECT_EQ(fresh.Digest(), a_.Digest());
+  EXPECT_EQ(fresh.Record().memories, 19u);
+  EXPECT_EQ(fresh.Record().dimension, 3u);
+  EXPECT_EQ(fresh.Log().last(), a_.Log().last());
+  EXPECT_FALSE(fresh.HasWholeLog());
+  ASSERT_TRUE(a_.Write(commands_.Store("m1", "pears")).ok());
+  ASSERT_TRUE(fresh.Take(a_).ok());
+  EXPECT_EQ(fresh.Digest(), a_.Digest());
+  fresh.Open();
+  EXPECT_EQ(fresh.Digest(), a_.Digest());
+}
+
+// What it holds alone is not lost when a copy takes the place of everything else.
+TEST_F(LogStoreTest, WhatWaitsInTheOutboxOutlivesACopy) {
+  ASSERT_TRUE(a_.Write(commands_.Store("m1", "apples", {1, 2})).ok());
+  Catch(a_, b_);
+  ASSERT_TRUE(b_.Write(commands_.Store("m1", "on a branch", {3, 4})).ok());
+  ASSERT_TRUE(b_.Write(commands_.Store("m2", "on a branch, too")).ok());
+  ASSERT_TRUE(a_.Write(commands_.Store("m1", "pears", {5, 6})).ok());
+  ASSERT_TRUE(b_.CopyFrom(a_, 100).ok());
+  EXPECT_EQ(b_.Log().outbox_entries, 2u);
+  EXPECT_EQ(b_.Get("m2")->content, "on a branch, too");
+  EXPECT_EQ(b_.Get("m1")->siblings.size(), 1u);
+  Heal(a_, b_);
+  EXPECT_EQ(a_.Digest(), b_.Digest());
+  EXPECT_EQ(a_.Get("m1")->siblings.size(), 1u);
+}
+
+// The base was a primary's alone, and the next one lacks it.
+TEST_F(LogStoreTest, WhoeverMustCutBelowItsBaseStartsAnew) {
+  ASSERT_TRUE(a_.Write(commands_.Store("m1", "nobody else has this")).ok());
+  ASSERT_TRUE(b_.CopyFrom(a_, 100).ok());
+  ASSERT_TRUE(c_.TakeOffice(2).ok());
+  ASSERT_TRUE(b_.Follow(c_).ok());
+  EXPECT_TRUE(b_.Log().incomplete);
+  EXPECT_EQ(b_.Log().last(), Version());
+  ASSERT_TRUE(b_.CopyFrom(c_, 100).ok());
+  EXPECT_FALSE(b_.Get("m1"));
+  EXPECT_EQ(b_.Digest(), c_.Digest());
+  Heal(c_, a_);
+  ASSERT_TRUE(b_.Take(c_).ok());
+  EXPECT_EQ(b_.Get("m1")->content, "nobody else has this");
+  EXPECT_EQ(b_.Digest(), a_.Digest());
+}
+
 TEST_F(LogStoreTest, WriteWhoseClockWouldBeFarAheadIsRefusedButNotAMerge) {
   b_.now += 61'000;
   ASSERT_TRUE(b_.Write(commands_.Store("m1", "from the future")).ok());

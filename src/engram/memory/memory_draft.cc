@@ -107,6 +107,14 @@ absl::Status MemoryDraft::Apply(MemoryChange change, Effect effect, AnalyzedText
   return absl::OkStatus();
 }
 
+absl::Status MemoryDraft::Replace(MemoryState state) {
+  Before before = Remember();
+  before.replaced = true;
+  state_ = std::move(state);
+  Put(before, Version(), nullptr);
+  return absl::OkStatus();
+}
+
 absl::Status MemoryDraft::TakeAlongEmbedding() {
   for (size_t i = 1; i < state_.revisions.size(); ++i) {
     RevisionRecord& revision = state_.revisions[i];
@@ -128,7 +136,7 @@ void MemoryDraft::Put(const Before& before, const Version& changed, AnalyzedText
   const RevisionRecord* shown = Shown(state_);
   if (shown == nullptr) {
     if (before.alive) PutRemoved(before);
-  } else if (!before.alive || shown->origin() != before.shown.origin()) {
+  } else if (before.replaced || !before.alive || shown->origin() != before.shown.origin()) {
     PutShown(before, changed, text);
   } else {
     ChangeLinksOfIndex(before);
@@ -189,7 +197,7 @@ void MemoryDraft::PutLinks(const Before& before) {
 
 void MemoryDraft::PutRecord(const Before& before) {
   const bool same =
-      before.has_links == has_links_ &&
+      !before.replaced && before.has_links == has_links_ &&
       std::equal(before.revisions.begin(), before.revisions.end(), state_.revisions.begin(),
                  state_.revisions.end(), [](const Version& origin, const RevisionRecord& revision) {
                    return origin == revision.origin();

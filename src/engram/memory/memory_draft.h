@@ -34,11 +34,16 @@ class MemoryDraft {
   // anything: an error leaves batch and space untouched. Called once.
   [[nodiscard]] absl::Status Apply(MemoryChange change, Effect effect, AnalyzedText* text);
 
+  // The state as a whole, each revision with its embedding. Called once. REQUIRES: read with all
+  // links.
+  [[nodiscard]] absl::Status Replace(MemoryState state);
+
  private:
   // What has to be known of the state before the change.
   struct Before {
     bool alive = false;
-    RevisionRecord shown;  // without its content
+    bool replaced = false;  // everything is put anew
+    RevisionRecord shown;   // without its content
     size_t siblings = 0;
     bool has_links = false;
     std::vector<Version> revisions;

@@ -35,13 +35,7 @@ absl::Status SpaceDraft::Append(storage::Batch& batch, const Version& position,
     const std::string key = OutboxKey(id(), entry.revision);
     auto waiting = batch.Get(Family::kOutbox, key);
     if (!waiting.ok()) return waiting.status();
-    if (waiting->has_value()) {
-      batch.Delete(Family::kOutbox, key);
-      --log.outbox_entries;
-    }
-    // A stream leaves the outbox in its order.
-    if (log.outbox.SequenceOf(origin.epoch) == origin.sequence) log.outbox.Set({origin.epoch, 0});
-    log_changed = true;
+    if (waiting->has_value()) DropFromOutbox(batch, entry);
   }
   if (position.sequence == 1 || position != origin) log_changed = true;
   if (entry.operation == LogOperation::kAssign) {
@@ -65,6 +59,15 @@ void SpaceDraft::AddToOutbox(storage::Batch& batch, const LogEntry& entry) {
   log.outbox.Add(origin);
   ++log.outbox_entries;
   batch.Put(Family::kOutbox, OutboxKey(id(), entry.revision), EncodeLogEntry(entry));
+}
+
+void SpaceDraft::DropFromOutbox(storage::Batch& batch, const LogEntry& entry) {
+  const Version& origin = entry.revision.version;
+  batch.Delete(Family::kOutbox, OutboxKey(id(), entry.revision));
+  --log.outbox_entries;
+  // A stream leaves the outbox in its order.
+  if (log.outbox.SequenceOf(origin.epoch) == origin.sequence) log.outbox.Set({origin.epoch, 0});
+  changed = log_changed = true;
 }
 
 void SpaceDraft::SetEnds() {

@@ -40,6 +40,9 @@ struct SpaceDraft {
   // Puts the change into the outbox.
   void AddToOutbox(storage::Batch& batch, const LogEntry& entry);
 
+  // REQUIRES: it stands there, and everything before it in its stream has left.
+  void DropFromOutbox(storage::Batch& batch, const LogEntry& entry);
+
   // Sets what the record repeats of the log.
   void SetEnds();
 };

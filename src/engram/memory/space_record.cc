@@ -101,6 +101,7 @@ std::string EncodeSpaceLog(const SpaceLog& log, const SpaceRecord& ends) {
   parts::Put(out, Without(log.outbox, ends.branch.epoch));
   parts::Put(out, log.holders);
   parts::Put(out, log.assignment);
+  out.Byte(log.incomplete ? 1 : 0);
   return out.Take();
 }
 
@@ -115,6 +116,7 @@ absl::StatusOr<SpaceLog> DecodeSpaceLog(std::string_view bytes, const SpaceRecor
   log.outbox = parts::TakeSeen(in);
   log.holders = parts::TakeNodes(in);
   log.assignment = parts::TakeVersion(in);
+  log.incomplete = in.Byte() != 0;
   const Version last = rows.empty() ? Version() : rows.back();
   auto history = EpochHistory::FromRows(std::move(rows));
   if (!in.Finished() || !history || last != ends.last) return Damaged("space log");

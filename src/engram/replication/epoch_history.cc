@@ -46,6 +46,16 @@ bool EpochHistory::Contains(const Version& position) const {
          position.sequence <= row->sequence;
 }
 
+std::optional<Version> EpochHistory::After(const Version& position) const {
+  for (const Version& row : rows_) {
+    if (row.epoch > position.epoch) return Version{row.epoch, 1};
+    if (row.epoch == position.epoch && row.sequence > position.sequence) {
+      return Version{row.epoch, position.sequence + 1};
+    }
+  }
+  return std::nullopt;
+}
+
 Version EpochHistory::CommonWith(const EpochHistory& other) const {
   Version common;
   for (size_t i = 0; i < std::min(rows_.size(), other.rows_.size()); ++i) {

@@ -33,6 +33,10 @@ class EpochHistory {
   // Whether the entry at `position` is, or before trimming was, in this log.
   bool Contains(const Version& position) const;
 
+  // The one that comes next in this log; nothing at its end. REQUIRES: Contains(position), or
+  // `position` is the default, before the first one.
+  std::optional<Version> After(const Version& position) const;
+
   // The newest position that both logs have; the default if none. What this log has beyond it is
   // its tail: the primary whose history `other` is lacks it.
   Version CommonWith(const EpochHistory& other) const;

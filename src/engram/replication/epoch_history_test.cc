@@ -96,5 +96,17 @@ TEST(EpochHistory, IsCutWithinAnEpochAtItsEndAndToNothing) {
   EXPECT_EQ(history, EpochHistory());
 }
 
+TEST(EpochHistory, KnowsWhatComesAfterEachPosition) {
+  const NodeId node("a");
+  const Epoch first{1, node};
+  const Epoch third{3, node};
+  const EpochHistory history = *EpochHistory::FromRows({{first, 2}, {third, 1}});
+  EXPECT_EQ(history.After({}), (Version{first, 1}));
+  EXPECT_EQ(history.After({first, 1}), (Version{first, 2}));
+  EXPECT_EQ(history.After({first, 2}), (Version{third, 1}));
+  EXPECT_EQ(history.After({third, 1}), std::nullopt);
+  EXPECT_EQ(EpochHistory().After({}), std::nullopt);
+}
+
 }  // namespace
 }  // namespace engram::replication

@@ -37,7 +37,7 @@ void Failover::Step(const NodeId& from, const FailoverMessage& message, TimePoin
 void Failover::Tick(TimePoint now) {
   if (IsPrimary()) {
     if (now >= next_heartbeat_) BeatHeart(now);
-  } else {
+  } else if (complete_) {
     TryToReplace(now);
   }
 }
@@ -60,6 +60,7 @@ Duration Failover::WaitForTurn() const {
 
 TimePoint Failover::NextWake() const {
   if (IsPrimary()) return next_heartbeat_;
+  if (!complete_) return kNever;
   const TimePoint lost = contact_.refused() ? TimePoint::min() : contact_.due();
   const bool has_turn = turn_.heard == contact_.heard_at();
   return std::max({next_canvass_, lost, has_turn ? turn_.at : lost});
@@ -69,13 +70,13 @@ std::vector<Failover::Output> Failover::TakeOutput() { return std::exchange(outp
 
 void Failover::Persisted(const HolderState& state, const Version& position, TimePoint now) {
   if (granted_ && granted_->counter == state.promised()) {
-    SendTo(granted_->to, Promise{granted_->counter, position});
+    SendTo(granted_->to, Promise{granted_->counter, position, !complete_});
     granted_.reset();
   }
+  // Its copy may have become incomplete since it began.
+  if (!complete_) collecting_.reset();
   if (collecting_ && collecting_->counter == state.promised()) {
-    const bool first = collecting_->counter == 1;
-    SendToOthers(AskPromise{collecting_->counter, first ? holders_ : std::vector<NodeId>(),
-                            collecting_->handed_over});
+    SendToOthers(AskPromise{collecting_->counter, holders_, collecting_->handed_over});
     collecting_->count.Add(self_, position);
     AppointIfMajorityPromised(now);
   }
@@ -121,6 +122,7 @@ void Failover::On(const NodeId& from, const Heartbeat& heartbeat, TimePoint now)
 void Failover::On(const NodeId& from, const HeartbeatAnswer& answer, TimePoint now) {
   if (answer.sent > now) return;  // by a clock that the machine had before it was booted anew
   if (IsPrimary() && answer.epoch == state_.epoch()) {
+    if (answer.incomplete) return lease_.AnsweredIncomplete(from, answer.sent);
     lease_.Answered(from, IsPlanted(Bug::kLeaseFromAnswer) ? now : answer.sent);
   }
 }
@@ -141,12 +143,13 @@ void Failover::On(const NodeId&, const Fenced& fenced, TimePoint now) {
 
 void Failover::On(const NodeId& from, const Canvass& canvass, TimePoint now) {
   if (!state_.MayPromise(canvass.counter)) return Fence(from);
-  if (WouldPromiseTo(from, canvass.counter, now)) SendTo(from, WouldPromise{canvass.counter});
+  if (!WouldPromiseTo(from, canvass.counter, now)) return;
+  SendTo(from, WouldPromise{canvass.counter, !complete_});
 }
 
 void Failover::On(const NodeId& from, const WouldPromise& answer, TimePoint now) {
   if (!canvassing_ || canvassing_->counter != answer.counter) return;
-  canvassing_->would.insert(from);
+  (answer.incomplete ? canvassing_->incomplete : canvassing_->would).insert(from);
   CollectIfMajorityWould(now);
 }
 
@@ -165,15 +168,18 @@ void Failover::On(const NodeId& from, const AskPromise& request, TimePoint now) 
 
 void Failover::On(const NodeId& from, const Promise& promise, TimePoint now) {
   if (!collecting_ || collecting_->counter != promise.counter) return;
-  collecting_->count.Add(from, promise.position);
+  using Has = PromiseCount::Has;
+  collecting_->count.Add(from, promise.position,
+                         promise.incomplete ? Has::kIncompleteCopy : Has::kCompleteCopy);
   AppointIfMajorityPromised(now);
 }
 
 void Failover::On(const NodeId& from, const Appoint& appoint, TimePoint now) {
-  if (state_.MayTakeOffice(appoint.counter, from)) TakeOffice(now);
+  if (complete_ && state_.MayTakeOffice(appoint.counter, from)) TakeOffice(now);
 }
 
 void Failover::On(const NodeId& from, const HandOver& hand_over, TimePoint now) {
+  if (!complete_) return;
   if (from != state_.epoch().primary || !state_.MayPromise(hand_over.counter)) return;
   StartCollecting(hand_over.counter, now);
   collecting_->handed_over = true;
@@ -185,20 +191,22 @@ bool Failover::WouldPromiseTo(const NodeId& from, uint64_t counter, TimePoint no
   if (!state_.MayPromise(counter)) return false;
   if (IsPrimary()) return !lease_.IsValid(now);
   // Of a space that is being created, nobody was primary before.
-  if (state_.promised() == 0) return true;
+  if (state_.promised() == 0 && complete_) return true;
   return from == state_.epoch().primary || contact_.MayPromise(now);
 }
 
 void Failover::StartCanvass(uint64_t counter, TimePoint now) {
   std::uniform_int_distribution<Duration::rep> extra(0, options_.retry.count());
   next_canvass_ = now + options_.retry + Duration(extra(random_));
-  canvassing_ = Canvassing{counter, {}};
-  SendToOthers(Canvass{counter});
+  canvassing_ = Canvassing{counter, {}, {}};
+  SendToOthers(Canvass{counter, holders_});
   CollectIfMajorityWould(now);
 }
 
 void Failover::CollectIfMajorityWould(TimePoint now) {
-  if (canvassing_->would.size() + 1 <= holders_.size() / 2) return;
+  const size_t would = canvassing_->would.size() + 1;
+  const bool all = would + canvassing_->incomplete.size() == holders_.size();
+  if (would <= holders_.size() / 2 && !all) return;
   const uint64_t counter = canvassing_->counter;
   canvassing_.reset();
   if (!state_.MayPromise(counter)) return;

@@ -88,6 +88,8 @@ class Failover {
   // What HandOverTo has promised is durable, and the other one's log ends like this one, at
   // `position`.
   void CompleteHandOver(const Version& position);
+  // One whose copy is incomplete takes no office, and asks nobody for promises.
+  void SetComplete(bool complete) { complete_ = complete; }
   // Who was promised the office by this one, until there is a newer epoch or promise.
   const std::optional<NodeId>& handing_over_to() const { return handing_over_to_; }
 
@@ -99,6 +101,8 @@ class Failover {
   // Whether an answer of this primary may go without the flag; ask after reading or committing.
   bool HasLease(TimePoint now) const { return now < LeaseUntil(); }
   TimePoint LeaseUntil() const { return IsPrimary() ? lease_.ValidUntil() : TimePoint::min(); }
+  // Whether this primary may give others its copy to go on from: there is certainly no newer one.
+  bool MayGiveCopies(TimePoint now) const { return IsPrimary() && lease_.OutvotesTheRest(now); }
   // When the primary that is followed was heard last.
   TimePoint heard_at() const { return contact_.heard_at(); }
   const std::vector<NodeId>& holders() const { return holders_; }
@@ -111,6 +115,7 @@ class Failover {
   struct Canvassing {
     uint64_t counter = 0;
     std::set<NodeId> would;
+    std::set<NodeId> incomplete;  // who would, too, but count only with all others
   };
   struct Collecting {
     uint64_t counter = 0;
@@ -155,6 +160,7 @@ class Failover {
   std::mt19937_64& random_;
 
   HolderState state_;
+  bool complete_ = true;
   PrimaryLease lease_;
   PrimaryContact contact_;
   TimePoint next_heartbeat_;

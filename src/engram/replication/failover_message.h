@@ -16,6 +16,9 @@ struct Heartbeat {
   Epoch epoch;
   TimePoint sent;  // by the sender's clock, and of use to nobody else
   Version last;    // of its log: what a holder that is in step has, too
+  Version held{};  // up to there a majority has it: every later primary will
+  std::vector<NodeId>
+      holders{};  // only to one who does not follow: it may know nothing of the space
 };
 
 // The holder follows `epoch`; `sent` is the heartbeat's.
@@ -26,6 +29,8 @@ struct HeartbeatAnswer {
   // the primary's history.
   bool in_step = false;
   Version position;
+  // Its copy is not all there: it may not be counted on, for a lease or for a write.
+  bool incomplete = false;
 };
 
 // What was heard is older than what its hearer is bound to.
@@ -36,15 +41,18 @@ struct Fenced {
 
 // Would you promise `counter` to me? Asked before anybody binds itself, so that one who is heard by
 // nobody, or hears nobody, cannot make others change epochs (Ongaro, 2014, §9.6: pre-vote).
+// `holders`, here and of AskPromise: in the ring's order, for a hearer that may not know the space.
 struct Canvass {
   uint64_t counter = 0;
+  std::vector<NodeId> holders{};
 };
+// `incomplete`, here and of Promise: see promise_count.h.
 struct WouldPromise {
   uint64_t counter = 0;
+  bool incomplete = false;
 };
 
-// `holders`: only with the first counter of a space, which its hearer may not know yet; in the
-// ring's order. `primary_promised`: the primary that is followed has promised it already.
+// `primary_promised`: the primary that is followed has promised it already.
 struct AskPromise {
   uint64_t counter = 0;
   std::vector<NodeId> holders;
@@ -54,6 +62,7 @@ struct AskPromise {
 struct Promise {
   uint64_t counter = 0;
   Version position;
+  bool incomplete = false;
 };
 
 // From the primary, whose log ends at `position` for good: I have promised you `counter`, collect

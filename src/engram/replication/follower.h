@@ -27,6 +27,13 @@ class Follower {
   bool in_step() const { return in_step_; }
   // The end of its log, durably, as far as is known; the default if it is not in step.
   const Version& confirmed() const { return confirmed_; }
+  // Its memories are those of its log.
+  bool complete() const { return complete_; }
+  void SetComplete(bool complete) { complete_ = complete; }
+  // A heartbeat goes to it. Whether it has answered none of the last ones: it may have lost what it
+  // knew.
+  bool Beats() { return ++unanswered_ > kUnansweredMax; }
+  void Answered() { unanswered_ = 0; }
   // After which entry the next one to be sent comes.
   const Version& sent() const { return sent_; }
 
@@ -60,7 +67,11 @@ class Follower {
   void Rewind(TimePoint now);
 
   ShippingOptions options_;
+  static constexpr int kUnansweredMax = 3;
+
   bool in_step_ = false;
+  int unanswered_ = 0;
+  bool complete_ = true;
   Version confirmed_;
   Version sent_;
   std::deque<OnItsWay> on_its_way_;

@@ -20,14 +20,31 @@ void PrimaryLease::Answered(const NodeId& holder, TimePoint sent) {
 }
 
 // Valid as long as the one that completes the majority was heard lately enough.
-TimePoint PrimaryLease::ValidUntil() const {
-  const size_t wanted = (sent_.size() + 1) / 2;  // of the others, besides this node
-  if (wanted == 0) return kNever;
+TimePoint PrimaryLease::ValidUntil() const { return HeardUntil((sent_.size() + 1) / 2); }
+
+void PrimaryLease::AnsweredIncomplete(const NodeId& holder, TimePoint sent) {
+  sent_incomplete_[holder] = sent;
+}
+
+// Half of all is enough for that, where it is none for a lease.
+bool PrimaryLease::OutvotesTheRest(TimePoint now) const {
+  if (now < HeardUntil(sent_.size() / 2)) return true;
+  return std::all_of(sent_.begin(), sent_.end(), [&](const auto& other) {
+    const auto incomplete = sent_incomplete_.find(other.first);
+    const TimePoint heard = incomplete == sent_incomplete_.end()
+                                ? other.second
+                                : std::max(other.second, incomplete->second);
+    return heard != TimePoint::min() && now < heard + lease_;
+  });
+}
+
+TimePoint PrimaryLease::HeardUntil(size_t others) const {
+  if (others == 0) return kNever;
   std::vector<TimePoint> newest;
   newest.reserve(sent_.size());
   for (const auto& [holder, sent] : sent_) newest.push_back(sent);
   std::sort(newest.begin(), newest.end(), std::greater<>());
-  const TimePoint last = newest[wanted - 1];
+  const TimePoint last = newest[others - 1];
   return last == TimePoint::min() ? last : last + lease_;
 }
 

@@ -47,6 +47,34 @@ TEST(PrimaryLease, TheOnlyHolderNeedsNobody) {
   EXPECT_FALSE(PrimaryLease({}, {kB}).IsValid(kStart)) << "one of two is no majority";
 }
 
+TEST(PrimaryLease, AllTogetherOutvoteTheRestAlsoIncompleteOnes) {
+  const TimePoint start = TimePoint(std::chrono::hours(1));
+  PrimaryLease three({}, {NodeId("b"), NodeId("c")});
+  three.AnsweredIncomplete(NodeId("b"), start);
+  EXPECT_FALSE(three.OutvotesTheRest(start));
+  three.AnsweredIncomplete(NodeId("c"), start);
+  EXPECT_TRUE(three.OutvotesTheRest(start));
+  EXPECT_FALSE(three.IsValid(start));
+  EXPECT_FALSE(three.OutvotesTheRest(start + std::chrono::seconds(2)));
+}
+
+TEST(PrimaryLease, HalfOfAllOutvotesTheRestButIsNoLease) {
+  const TimePoint start = TimePoint(std::chrono::hours(1));
+  PrimaryLease two({}, {NodeId("b")});
+  EXPECT_TRUE(two.OutvotesTheRest(start)) << "the other one alone is no majority";
+  EXPECT_FALSE(two.IsValid(start));
+  PrimaryLease three({}, {NodeId("b"), NodeId("c")});
+  EXPECT_FALSE(three.OutvotesTheRest(start));
+  three.Answered(NodeId("b"), start);
+  EXPECT_TRUE(three.OutvotesTheRest(start));
+  EXPECT_FALSE(three.OutvotesTheRest(start + std::chrono::seconds(2)));
+  PrimaryLease four({}, {NodeId("b"), NodeId("c"), NodeId("d")});
+  EXPECT_FALSE(four.OutvotesTheRest(start));
+  four.Answered(NodeId("c"), start);
+  EXPECT_TRUE(four.OutvotesTheRest(start));
+  EXPECT_FALSE(four.IsValid(start));
+}
+
 TEST(PrimaryContact, WaitsAfterARestartAsAfterAContact) {
   PrimaryContact contact({}, kStart);
   EXPECT_FALSE(contact.MayPromise(kStart + milliseconds(2999)));

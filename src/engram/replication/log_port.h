@@ -39,6 +39,25 @@ struct Change {
   friend bool operator==(const Change&, const Change&) = default;
 };
 
+// A log without its entries, from which another holder may go on: what is in it is to be taken over
+// as pieces of the copy (docs/model, decision 17).
+struct LogBase {
+  EpochHistory history;
+  VersionVector logged;
+  std::vector<NodeId> holders;
+  Version assignment;
+  std::string totals;  // what the store must know beside
+};
+
+// All of a copy that stands after one key and up to another. Keys are the store's own matter; "" as
+// `after` is the beginning, as `until` the end.
+struct CopyPiece {
+  std::string after;
+  std::string until;
+  VersionVector logged;  // at most what the items show: an element missing here was replaced
+  std::vector<std::string> items;
+};
+
 struct ReadLimits {
   size_t entries_max = 100;
   size_t bytes_max = 256u << 10;  // at least one entry is read
@@ -50,7 +69,8 @@ class LogPort {
 
   using Done = absl::AnyInvocable<void(absl::StatusOr<SpaceLog>)>;
 
-  // What the holder has bound itself to. `holders`: used if nothing is known of the space here.
+  // What the holder has bound itself to. `holders`: used if nothing is known of the space here;
+  // where that is not the first promise, what was before was missed, and the copy is incomplete.
   virtual void Bind(const SpaceId& space, const HolderState& state,
                     const std::vector<NodeId>& holders, Done done) = 0;
 
@@ -59,7 +79,8 @@ class LogPort {
   virtual void TakeOffice(const SpaceId& space, const Epoch& epoch, Done done) = 0;
 
   // Follows the primary of `epoch`, whose log is `history`: what is beyond what both have moves
-  // from the log to the outbox. One batch. Refused if the holder is bound to something newer.
+  // from the log to the outbox. One batch. Refused if the holder is bound to something newer. Where
+  // the log does not reach back that far, all of it goes, and the copy is incomplete.
   virtual void Follow(const SpaceId& space, const Epoch& epoch, const EpochHistory& history,
                       Done done) = 0;
 
@@ -73,7 +94,19 @@ class LogPort {
   virtual void Merge(const SpaceId& space, const Epoch& epoch, std::vector<Change> changes,
                      Done done) = 0;
 
-  // Everything up to there may be trimmed: all holders have it.
+  // The log goes on after that of the primary of `epoch`, and its own entries go; the outbox stays,
+  // with what the new log covers, too. The copy is incomplete from now on. Refused if fenced.
+  virtual void Restart(const SpaceId& space, const Epoch& epoch, LogBase base, Done done) = 0;
+
+  // A piece of the copy of the primary of `epoch` takes the place of the own one; what stands in
+  // the outbox keeps its effect. Refused if fenced.
+  virtual void Install(const SpaceId& space, const Epoch& epoch, CopyPiece piece, Done done) = 0;
+
+  // All pieces were installed since the log was restarted. `settled`: and every later primary will
+  // have what it was restarted from; what the log covers leaves the outbox. Refused if fenced.
+  virtual void Complete(const SpaceId& space, const Epoch& epoch, bool settled, Done done) = 0;
+
+  // Everything up to there may be trimmed: every later primary will have it.
   virtual void MayTrim(const SpaceId& space, const Version& position) = 0;
 
   // --- reading; in place, on any thread
@@ -85,6 +118,13 @@ class LogPort {
   // if those are trimmed.
   virtual absl::StatusOr<std::vector<Entry>> ReadLog(const SpaceId& space, const Version& after,
                                                      const ReadLimits& limits) const = 0;
+  virtual absl::StatusOr<LogBase> ReadBase(const SpaceId& space) const = 0;
+  // The piece after `after`, up to `until` or to the limits. What a copy has beside memories, which
+  // are what copies are compared by, is left out with kMemories.
+  enum class Part : uint8_t { kAll, kMemories };
+  virtual absl::StatusOr<CopyPiece> ReadPiece(const SpaceId& space, const std::string& after,
+                                              const std::string& until, Part part,
+                                              const ReadLimits& limits) const = 0;
   // The first changes of the outbox, oldest first.
   virtual absl::StatusOr<std::vector<Change>> ReadOutbox(const SpaceId& space,
                                                          const ReadLimits& limits) const = 0;

@@ -6,9 +6,10 @@
 
 namespace engram::replication {
 
-bool PromiseCount::Add(const NodeId& promiser, const Version& position) {
+bool PromiseCount::Add(const NodeId& promiser, const Version& position, Has has) {
   const auto place = std::find(holders_.begin(), holders_.end(), promiser);
   if (place == holders_.end()) return false;
+  if (has == Has::kIncompleteCopy) return incomplete_.insert(promiser).second;
   const auto rank = static_cast<size_t>(place - holders_.begin());
   const bool heard = std::any_of(promises_.begin(), promises_.end(),
                                  [rank](const Promise& promise) { return promise.rank == rank; });

@@ -48,6 +48,22 @@ TEST(PromiseCount, TheRingDecidesBetweenEquals) {
   EXPECT_EQ(count.MostCaughtUp(), kC);
 }
 
+TEST(PromiseCount, AnIncompleteCopyCountsOnlyWithAllOthers) {
+  using Has = PromiseCount::Has;
+  PromiseCount count({kA, kB, kC});
+  count.Add(kA, At(1, 5));
+  EXPECT_TRUE(count.Add(kB, At(1, 9), Has::kIncompleteCopy));
+  EXPECT_FALSE(count.Add(kB, At(1, 9), Has::kIncompleteCopy)) << "heard twice";
+  EXPECT_FALSE(count.HasMajority());
+  count.Add(kC, At(1, 4), Has::kIncompleteCopy);
+  EXPECT_EQ(count.MostCaughtUp(kB), kA);
+
+  PromiseCount nothing({kA, kB});
+  nothing.Add(kA, Version(), Has::kIncompleteCopy);
+  nothing.Add(kB, Version(), Has::kIncompleteCopy);
+  EXPECT_EQ(nothing.MostCaughtUp(), std::nullopt);
+}
+
 TEST(PromiseCount, AnEmptyLogIsTheLeastCaughtUp) {
   PromiseCount count({kA, kB, kC});
   count.Add(kA, Version());

@@ -29,6 +29,7 @@ Replica::Replica(SpaceId space, NodeId self, const SpaceLog& log,
       self_(std::move(self)),
       options_(options),
       port_(port),
+      random_(random),
       failover_(self_, log.holders.empty() ? proposed : log.holders, log.holder, options.failover,
                 random, now),
       log_(log),
@@ -36,6 +37,8 @@ Replica::Replica(SpaceId space, NodeId self, const SpaceLog& log,
   for (const NodeId& other : failover_.others()) {
     followers_.emplace(other, Follower(options_.shipping));
   }
+  failover_.SetComplete(!log_.incomplete);
+  PlanComparison(now);
 }
 
 void Replica::Create(TimePoint now) {
@@ -59,6 +62,7 @@ void Replica::Tick(TimePoint now) {
     if (now >= next_hand_over_) GoOnHandingOver(now);
   } else {
     OfferOutbox(now);
+    GoOnSweeping(now);
   }
 }
 
@@ -70,8 +74,9 @@ TimePoint Replica::NextWake() const {
       wake = std::min(wake, follower.NextWake(log_.last()));
     }
     if (failover_.handing_over_to()) wake = std::min(wake, next_hand_over_);
-  } else if (InStep() && log_.outbox_entries > 0) {
-    wake = std::min(wake, next_offer_);
+  } else if (InStep()) {
+    if (log_.outbox_entries > 0 && !log_.incomplete) wake = std::min(wake, next_offer_);
+    wake = std::min(wake, NextSweep());
   }
   return wake;
 }
@@ -82,6 +87,7 @@ void Replica::OnPortRefused(const NodeId& node) {
 
 void Replica::ReadLog() {
   if (std::optional<SpaceLog> log = port_.FindLog(space_)) log_ = *std::move(log);
+  failover_.SetComplete(!log_.incomplete);
 }
 
 void Replica::OnCommitted(TimePoint now) {
@@ -118,7 +124,7 @@ std::vector<Replica::Output> Replica::TakeOutput() {
       if (Blocks(run->command)) awaited_ = run->id;
       running_.emplace(run->id, run->command);
     } else if (auto* said = std::get_if<FailoverMessage>(&std::get<Send>(next).message)) {
-      Complete(*said);
+      FillIn(std::get<Send>(next).to, *said);
     }
     taken.push_back(std::move(next));
     queue_.pop_front();
@@ -126,13 +132,56 @@ std::vector<Replica::Output> Replica::TakeOutput() {
   return taken;
 }
 
+namespace {
+
+// Each command as the call of LogPort that it is named after.
+struct Giver {
+  LogPort& store;
+  const SpaceId& space;
+  const std::vector<NodeId>& holders;
+  LogPort::Done done;
+
+  void operator()(const Replica::Bind& c) { store.Bind(space, c.state, holders, std::move(done)); }
+  void operator()(const Replica::TakeOffice& c) {
+    store.TakeOffice(space, c.epoch, std::move(done));
+  }
+  void operator()(const Replica::Follow& c) {
+    store.Follow(space, c.epoch, c.history, std::move(done));
+  }
+  void operator()(Replica::Append& c) {
+    store.Append(space, c.epoch, c.previous, std::move(c.entries), std::move(done));
+  }
+  void operator()(Replica::Merge& c) {
+    store.Merge(space, c.epoch, std::move(c.changes), std::move(done));
+  }
+  void operator()(Replica::Restart& c) {
+    store.Restart(space, c.epoch, std::move(c.base), std::move(done));
+  }
+  void operator()(Replica::Install& c) {
+    store.Install(space, c.epoch, std::move(c.piece), std::move(done));
+  }
+  void operator()(const Replica::Complete& c) {
+    store.Complete(space, c.epoch, c.settled, std::move(done));
+  }
+};
+
+}  // namespace
+
+void Replica::GiveTo(LogPort& store, Command command, LogPort::Done done) const {
+  std::visit(Giver{store, space_, failover_.holders(), std::move(done)}, command);
+}
+
 // What is said of the log is as of when it is sent.
-void Replica::Complete(FailoverMessage& message) const {
+void Replica::FillIn(const NodeId& to, FailoverMessage& message) {
   if (auto* heartbeat = std::get_if<Heartbeat>(&message)) {
     heartbeat->last = log_.last();
+    heartbeat->held = HeldByMajority();
+    Follower& follower = followers_.at(to);
+    if (follower.Beats() || !follower.in_step()) heartbeat->holders = failover_.holders();
   } else if (auto* answer = std::get_if<HeartbeatAnswer>(&message)) {
     answer->in_step = InStep() && answer->epoch == in_step_with_;
     if (answer->in_step) answer->position = log_.last();
+    answer->incomplete = log_.incomplete;
   }
 }
 
@@ -162,13 +211,14 @@ void Replica::On(const NodeId& from, const FailoverMessage& message, TimePoint n
   if (const auto* heartbeat = std::get_if<Heartbeat>(&message)) {
     if (heartbeat->epoch != in_step_with_) return;
     primary_last_ = heartbeat->last;
+    primary_held_ = heartbeat->held;
     primary_last_at_ = now;
     NoteCaughtUp();
   }
 }
 
 void Replica::NoteCaughtUp() {
-  if (InStep() && log_.last() >= primary_last_) {
+  if (InStep() && !log_.incomplete && log_.last() >= primary_last_) {
     caught_up_at_ = std::max(caught_up_at_, primary_last_at_);
   }
 }
@@ -178,7 +228,9 @@ void Replica::NoteCaughtUp() {
 Version Replica::HeldBy(size_t count) const {
   if (!IsPrimary()) return {};
   std::vector<Version> ends{log_.last()};
-  for (const auto& [id, follower] : followers_) ends.push_back(follower.confirmed());
+  for (const auto& [id, follower] : followers_) {
+    ends.push_back(follower.complete() ? follower.confirmed() : Version());
+  }
   std::sort(ends.begin(), ends.end(), std::greater<>());
   const Version& end = ends[count - 1];
   return end.epoch == log_.holder.epoch() ? end : Version();
@@ -186,7 +238,10 @@ Version Replica::HeldBy(size_t count) const {
 
 void Replica::OnAnswer(const NodeId& from, const HeartbeatAnswer& answer, TimePoint now) {
   if (!Leads() || answer.epoch != log_.holder.epoch()) return;
-  if (answer.in_step) return On(from, Confirm{answer.epoch, answer.position, false}, now);
+  followers_.at(from).Answered();
+  if (answer.in_step) {
+    return On(from, Confirm{answer.epoch, answer.position, false, answer.incomplete}, now);
+  }
   followers_.at(from).FellOut();
   SendTo(from, Lineage{answer.epoch, log_.history});
 }
@@ -195,6 +250,7 @@ void Replica::On(const NodeId& from, const Confirm& confirm, TimePoint now) {
   if (!Leads() || confirm.epoch != log_.holder.epoch()) return;
   if (confirm.position != Version() && !log_.history.Contains(confirm.position)) return;
   Follower& follower = followers_.at(from);
+  follower.SetComplete(!confirm.incomplete);
   follower.Confirmed(confirm.position, confirm.gap, log_.last(), now);
   Ship(from, follower, now);
   GoOnHandingOver(now);
@@ -212,7 +268,11 @@ void Replica::ShipToAll(TimePoint now) {
 void Replica::Ship(const NodeId& to, Follower& follower, TimePoint now) {
   const Version last = log_.last();
   while (follower.MaySend(last, now)) {
+    const bool has_nothing = !follower.complete() && follower.confirmed() == Version();
+    if (has_nothing) SendBase(to, now);
+    if (has_nothing) return follower.Postpone(now);
     auto entries = port_.ReadLog(space_, follower.sent(), options_.shipping.batch);
+    if (CodeOf(entries.status()) == ErrorCode::kNotFound) SendBase(to, now);
     if (!entries.ok() || entries->empty()) return follower.Postpone(now);
     const Version previous = follower.sent();
     follower.Sent(*entries, last, now);
@@ -222,11 +282,16 @@ void Replica::Ship(const NodeId& to, Follower& follower, TimePoint now) {
   }
 }
 
+void Replica::SendBase(const NodeId& to, TimePoint now) {
+  if (!failover_.MayGiveCopies(now)) return;
+  auto base = port_.ReadBase(space_);
+  if (base.ok()) SendTo(to, Base{log_.holder.epoch(), *std::move(base)});
+}
+
 void Replica::HandOverTo(const NodeId& to, TimePoint now) {
   const auto follower = followers_.find(to);
-  if (failed_ || !IsPrimary() || follower == followers_.end() || !follower->second.in_step()) {
-    return;
-  }
+  if (failed_ || !IsPrimary() || follower == followers_.end()) return;
+  if (!follower->second.in_step() || !follower->second.complete()) return;
   failover_.HandOverTo(to, now);
   next_hand_over_ = now;
   TakeFailoverOutput();
@@ -270,14 +335,19 @@ void Replica::On(const NodeId& from, const Entries& entries, TimePoint now) {
 void Replica::SendConfirm(bool gap) {
   if (!InStep()) return;
   const Version& end = IsPlanted(Bug::kConfirmBeforeCommit) ? expected_ : log_.last();
-  SendTo(in_step_with_.primary, Confirm{in_step_with_, end, gap});
+  SendTo(in_step_with_.primary, Confirm{in_step_with_, end, gap, log_.incomplete});
 }
 
 void Replica::OfferOutbox(TimePoint now) {
   if (!InStep() || log_.outbox_entries == 0) return;
+  if (log_.incomplete) return;
   const bool came_back = offered_ && log_.logged.Covers(*offered_);
   if (!came_back && now < next_offer_) return;
   auto changes = port_.ReadOutbox(space_, options_.shipping.batch);
+  if (changes.ok() && changes->empty()) {
+    next_offer_ = now + options_.shipping.resend;
+    SettleOutbox();
+  }
   if (!changes.ok() || changes->empty()) return;
   offered_ = changes->back().origin;
   next_offer_ = now + options_.shipping.resend;
@@ -304,7 +374,8 @@ void Replica::RunAgain(Command command) {
 }
 
 void Replica::Done(const Follow& follow, bool ok, TimePoint now) {
-  following_ = false;
+  following_ = restarting_ = settling_ = false;
+  sweep_.reset();
   if (!ok || follow.epoch != log_.holder.epoch()) return;
   in_step_with_ = follow.epoch;
   expected_ = log_.last();
@@ -312,6 +383,7 @@ void Replica::Done(const Follow& follow, bool ok, TimePoint now) {
   next_offer_ = now;
   SendConfirm(false);
   OfferOutbox(now);
+  GoOnSweeping(now);
 }
 
 void Replica::Done(const Append& append, bool ok, TimePoint now) {

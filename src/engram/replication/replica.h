@@ -27,9 +27,19 @@
 
 namespace engram::replication {
 
+// Anti-entropy: how copies are compared (SPEC C9).
+struct CompareOptions {
+  ReadLimits piece{1'000, 256u << 10};
+  Duration pace = std::chrono::milliseconds(50);  // between two pieces
+  // Between two comparisons of a whole copy, of a space that nobody asks for, too; from half of it
+  // to half as much again, at random, so that not all come at once.
+  Duration period = std::chrono::hours(1);
+};
+
 struct ReplicaOptions {
   FailoverOptions failover;
   ShippingOptions shipping;
+  CompareOptions compare;
 };
 
 class Replica {
@@ -59,7 +69,19 @@ class Replica {
     Epoch epoch;
     std::vector<Change> changes;
   };
-  using Command = std::variant<Bind, TakeOffice, Follow, Append, Merge>;
+  struct Restart {
+    Epoch epoch;
+    LogBase base;
+  };
+  struct Install {
+    Epoch epoch;
+    CopyPiece piece;
+  };
+  struct Complete {
+    Epoch epoch;
+    bool settled;
+  };
+  using Command = std::variant<Bind, TakeOffice, Follow, Append, Merge, Restart, Install, Complete>;
   // To be given to the store in this order; what came of it, to OnDone, in any order.
   struct Run {
     uint64_t id;
@@ -68,7 +90,7 @@ class Replica {
   using Output = std::variant<Send, Run>;
 
   // `log`: as stored; with no holders it is a space that this node is about to create, or is asked
-  // to hold, among `proposed`.
+  // to hold, among `proposed`. `log.incomplete`: it holds the space but has nothing of it.
   Replica(SpaceId space, NodeId self, const SpaceLog& log, const std::vector<NodeId>& proposed,
           const ReplicaOptions& options, const LogPort& port, std::mt19937_64& random,
           TimePoint now);
@@ -97,6 +119,9 @@ class Replica {
   // To be carried out in this order.
   std::vector<Output> TakeOutput();
 
+  // Gives the command to the store.
+  void GiveTo(LogPort& store, Command command, LogPort::Done done) const;
+
   const SpaceId& space() const { return space_; }
   // As last reported durable.
   const SpaceLog& log() const { return log_; }
@@ -110,18 +135,36 @@ class Replica {
   // the default where nothing counts (decision 6).
   Version HeldByMajority() const { return HeldBy(failover_.holders().size() / 2 + 1); }
   Version HeldByAll() const { return HeldBy(failover_.holders().size()); }
+  // What need not be kept in the log: every later primary will have it.
+  Version MayTrim() const { return IsPrimary() ? HeldByMajority() : primary_held_; }
   // At the primary: what is known of each other holder.
   const std::map<NodeId, Follower>& followers() const { return followers_; }
   // Of the entries that were sent, on average; 0 before the first.
   uint64_t bytes_per_entry() const { return sent_entries_ == 0 ? 0 : sent_bytes_ / sent_entries_; }
   bool failed() const { return failed_; }
+  // Pieces of the copy that were compared with the primary's, and those of them that were not the
+  // same though both had the same log: a fault, mended.
+  uint64_t pieces_compared() const { return pieces_compared_; }
+  uint64_t pieces_mended() const { return pieces_mended_; }
 
  private:
+  // Goes through the copy, piece by piece: takes over the primary's, or compares.
+  struct Sweep {
+    bool compares = false;
+    std::string after;
+    TimePoint ask_at{};  // when the next piece is asked for, again perhaps
+    bool installing = false;
+    bool differed = false;  // what is being installed, though it should be the same
+  };
+
   void On(const NodeId& from, const FailoverMessage& message, TimePoint now);
   void On(const NodeId& from, const Lineage& lineage, TimePoint now);
   void On(const NodeId& from, const Entries& entries, TimePoint now);
   void On(const NodeId& from, const Confirm& confirm, TimePoint now);
   void On(const NodeId& from, const Offer& offer, TimePoint now);
+  void On(const NodeId& from, const Base& base, TimePoint now);
+  void On(const NodeId& from, const Fetch& fetch, TimePoint now);
+  void On(const NodeId& from, const Piece& piece, TimePoint now);
   void OnAnswer(const NodeId& from, const HeartbeatAnswer& answer, TimePoint now);
 
   void Done(const Bind& bind, bool ok, TimePoint now);
@@ -129,6 +172,9 @@ class Replica {
   void Done(const Follow& follow, bool ok, TimePoint now);
   void Done(const Append& append, bool ok, TimePoint now);
   void Done(const Merge& merge, bool ok, TimePoint now);
+  void Done(const Restart& restart, bool ok, TimePoint now);
+  void Done(const Install& install, bool ok, TimePoint now);
+  void Done(const Complete& complete, bool ok, TimePoint now);
 
   // Whose log is shipped is told by the epoch, not by the office: who has promised the office away
   // still ships what was logged before.
@@ -137,7 +183,17 @@ class Replica {
   Version HeldBy(size_t count) const;
   void ShipToAll(TimePoint now);
   void Ship(const NodeId& to, Follower& follower, TimePoint now);
+  void SendBase(const NodeId& to, TimePoint now);
   void OfferOutbox(TimePoint now);
+  void SettleOutbox();
+  // replica_copy.cc
+  void GoOnSweeping(TimePoint now);
+  void StartSweep(bool compares, TimePoint now);
+  void AskForPiece(TimePoint now);
+  void NextPiece(const std::string& after, TimePoint now);
+  bool MayCompare() const;
+  void PlanComparison(TimePoint now);
+  TimePoint NextSweep() const;
   void NoteCaughtUp();
   void GoOnHandingOver(TimePoint now);
   void SendConfirm(bool gap);
@@ -146,12 +202,13 @@ class Replica {
   void SendTo(const NodeId& to, ReplicaMessage message);
   void RunCommand(Command command);
   void RunAgain(Command command);
-  void Complete(FailoverMessage& message) const;
+  void FillIn(const NodeId& to, FailoverMessage& message);
 
   const SpaceId space_;
   const NodeId self_;
   const ReplicaOptions options_;
   const LogPort& port_;
+  std::mt19937_64& random_;
 
   Failover failover_;
   SpaceLog log_;
@@ -174,10 +231,17 @@ class Replica {
   bool following_ = false;
   Version expected_;  // the end of the log once what was given to the store is durable
   Version primary_last_;
+  Version primary_held_;
   TimePoint primary_last_at_ = TimePoint::min();
   TimePoint caught_up_at_ = TimePoint::min();
   std::optional<Version> offered_;  // the last change of the newest offer
   TimePoint next_offer_ = TimePoint::min();
+  bool restarting_ = false;
+  bool settling_ = false;
+  std::optional<Sweep> sweep_;
+  TimePoint next_compare_;
+  uint64_t pieces_compared_ = 0;
+  uint64_t pieces_mended_ = 0;
 };
 
 }  // namespace engram::replication

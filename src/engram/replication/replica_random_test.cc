@@ -13,7 +13,7 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-void Disturb(ReplicaCluster& cluster) {
+void Disturb(ReplicaCluster& cluster, bool& lost_disk) {
   const size_t i = cluster.Below(cluster.size());
   const size_t j = cluster.Below(cluster.size());
   switch (cluster.Below(12)) {
@@ -35,6 +35,12 @@ void Disturb(ReplicaCluster& cluster) {
     case 7:
       if (cluster.IsUp(i) && i != j) cluster.HandOver(i, j);
       return;
+    case 8:
+      // One disk, and never half of them.
+      if (cluster.size() < 3 || lost_disk || !cluster.OthersAreComplete(i)) return;
+      cluster.LoseDisk(i);
+      lost_disk = true;
+      return;
     default:
       cluster.Continue(i);
       if (!cluster.IsUp(j)) cluster.Restart(j);
@@ -45,10 +51,13 @@ void RunSeed(uint64_t seed) {
   ReplicaCluster cluster(seed % 4 == 0 ? 5 : (seed % 4 == 1 ? 2 : 3), seed);
   cluster.trouble = {milliseconds(10 + cluster.Below(200)), milliseconds(1 + cluster.Below(100)),
                      0.1 * cluster.Share(), 0.1 * cluster.Share(), seed % 3 == 0};
+  if (seed % 2 == 0) cluster.kept = cluster.Below(30);
+  bool lost_disk = false;
+  for (size_t i = 0; i < cluster.size(); ++i) cluster.Restart(i);
   cluster.Create(0);
   if (seed % 7 == 0) cluster.Create(1);
   for (int round = 0; round < 40; ++round) {
-    Disturb(cluster);
+    Disturb(cluster, lost_disk);
     for (size_t writes = cluster.Below(10); writes > 0; --writes) {
       cluster.Write(cluster.Below(cluster.size()), cluster.Below(4) == 0);
     }
@@ -59,7 +68,7 @@ void RunSeed(uint64_t seed) {
 
 TEST(ReplicaRandom, NothingAcknowledgedIsLostAndAllLogsBecomeOne) {
   const uint64_t first = FromEnvironment("ENGRAM_REPLICA_SEED", 1);
-  const uint64_t seeds = FromEnvironment("ENGRAM_REPLICA_SEEDS", 100);
+  const uint64_t seeds = FromEnvironment("ENGRAM_REPLICA_SEEDS", 200);
   for (uint64_t seed = first; seed < first + seeds && !HasFailure(); ++seed) {
     SCOPED_TRACE("ENGRAM_REPLICA_SEED=" + std::to_string(seed) +
                  " ENGRAM_REPLICA_SEEDS=1 build/bin/replication_test "

@@ -40,6 +40,86 @@ TEST(Replica, AFollowerThatWasDownCatchesUpFromWhereItWas) {
   cluster.Settle();
 }
 
+// The log does not reach back to where it was.
+TEST(Replica, AFollowerThatWasDownForTooLongTakesACopy) {
+  ReplicaCluster cluster(3);
+  cluster.kept = 100;
+  for (size_t i = 0; i < 3; ++i) cluster.Restart(i);
+  cluster.Create(0);
+  cluster.RunFor(seconds(2));
+  cluster.Write(0);
+  cluster.RunFor(seconds(1));
+  cluster.Crash(2);
+  for (int i = 0; i < 5'000; ++i) cluster.Write(0);
+  cluster.RunFor(seconds(2));
+  EXPECT_LE(cluster.log(0).entries(), 100u);
+  EXPECT_LE(cluster.log(1).entries(), 100u) << "followers trim, too";
+  cluster.Restart(2);
+  cluster.RunFor(seconds(3));
+  EXPECT_EQ(cluster.log(2).Store().size(), 5'001u);
+  EXPECT_FALSE(cluster.log(2).log().incomplete);
+  cluster.Settle();
+}
+
+TEST(Replica, AHolderThatLostItsDiskIsNotCountedUntilItsCopyIsComplete) {
+  ReplicaCluster cluster = Created();
+  for (int i = 0; i < 3'000; ++i) cluster.Write(0);
+  cluster.RunFor(seconds(1));
+  cluster.Crash(1);
+  cluster.LoseDisk(2);
+  cluster.RunFor(seconds(3));
+  cluster.Restart(2);
+  const auto alone = cluster.Write(0);
+  cluster.RunFor(seconds(5));
+  EXPECT_FALSE(cluster.held_by_quorum().contains(*alone));
+  EXPECT_EQ(cluster.log(2).Store().size(), 0u) << "the two others may have a newer primary";
+  cluster.Restart(1);
+  cluster.RunFor(milliseconds(1'500));
+  cluster.Crash(1);
+  cluster.RunFor(seconds(5));
+  EXPECT_EQ(cluster.log(2).Store().size(), 3'001u);
+  EXPECT_TRUE(cluster.held_by_quorum().contains(*alone)) << "now it is counted";
+  cluster.Settle();
+}
+
+// It may have been one of the two that confirmed the write.
+TEST(Replica, AHolderThatLostItsDiskHelpsToOfficeOnlyWithAllOthers) {
+  ReplicaCluster cluster = Created();
+  cluster.CutOff(1);
+  cluster.RunFor(milliseconds(100));
+  const auto written = cluster.Write(0);
+  cluster.RunFor(seconds(1));
+  ASSERT_TRUE(cluster.held_by_quorum().contains(*written));
+  cluster.LoseDisk(2);
+  cluster.Crash(0);
+  cluster.Heal();
+  cluster.Restart(2);
+  cluster.RunFor(seconds(20));
+  EXPECT_EQ(cluster.Primary(), std::nullopt);
+  cluster.Restart(0);
+  cluster.RunFor(seconds(10));
+  EXPECT_TRUE(cluster.Primary().has_value());
+  cluster.Settle();
+}
+
+TEST(Replica, AnEqualCopyIsOnlyComparedAndADamagedOneMended) {
+  ReplicaCluster cluster(3);
+  cluster.options.compare.period = seconds(20);
+  for (size_t i = 0; i < 3; ++i) cluster.Restart(i);
+  cluster.Create(0);
+  cluster.RunFor(seconds(2));
+  for (int i = 0; i < 5'000; ++i) cluster.Write(0);
+  cluster.RunFor(seconds(60));
+  EXPECT_GE(cluster.node(1).pieces_compared(), 6u);
+  EXPECT_EQ(cluster.node(1).pieces_mended(), 0u);
+  cluster.Damage(1, "w77");
+  cluster.RunFor(seconds(60));
+  EXPECT_EQ(cluster.node(1).pieces_mended(), 1u);
+  EXPECT_TRUE(cluster.log(1).Store().contains("w77"));
+  EXPECT_EQ(cluster.node(2).pieces_mended(), 0u);
+  cluster.Settle();
+}
+
 TEST(Replica, AReplacedPrimarysTailIsMerged) {
   ReplicaCluster cluster = Created();
   cluster.Write(0);

@@ -29,6 +29,9 @@ struct SpaceLog {
   std::vector<NodeId> holders;  // in the ring's order; of the newest assignment in the log, or
                                 // as proposed to whom has no entry yet
   Version assignment;           // its position; the default if no entry says so yet
+  // The memories are not yet those of the log: pieces of another holder's copy are being taken
+  // over. Such a holder promises nothing and is not counted (docs/model, decision 3).
+  bool incomplete = false;
 
   // Of the last entry of the main log.
   Version last() const { return history.last(); }

@@ -81,6 +81,8 @@ enum class Metric : uint8_t {
   kReplicationStreamsOpened,
   kReplicationStreamsLost,
   kReplicationPortsRefused,
+  kReplicationPiecesCompared,
+  kReplicationPiecesMended,
   kNodeInfo,
   kProcessResidentBytes,
   kProcessStartTime,

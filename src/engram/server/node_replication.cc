@@ -24,7 +24,8 @@ NodeReplication::NodeReplication(const Ports& ports, const net::ChannelOptions& 
            [this](const NodeId& to, const SpaceId& space, replication::ReplicaMessage message) {
              links_.Send(to, space, std::move(message));
            },
-           [this](const cluster::ReplicatorPorts::Held& held) { Publish(held); }},
+           [this](const cluster::ReplicatorPorts::Held& held) { Publish(held); },
+           links_.counters()},
           seed) {
   links_.OnMessage(
       [this](const NodeId& from, const SpaceId& space, const replication::ReplicaMessage& message) {
@@ -84,7 +85,7 @@ bool NodeReplication::MakeSpace(const SpaceId& space, TimePoint deadline,
 
 bool NodeReplication::Has(const SpaceId& space, const Version& change) const {
   const auto log = ports_.log.FindLog(space);
-  return log.has_value() && log->Seen().Covers(change);
+  return log.has_value() && !log->incomplete && log->Seen().Covers(change);
 }
 
 NodeReplication::Standing NodeReplication::StandingOf(const SpaceId& space) const {

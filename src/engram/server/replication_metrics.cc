@@ -23,6 +23,8 @@ void AddReplication(Families& out, const cluster::ReplicationCounters& counters)
   AddOne(out, Metric::kReplicationStreamsOpened, counters.streams_opened.value());
   AddOne(out, Metric::kReplicationStreamsLost, counters.streams_lost.value());
   AddOne(out, Metric::kReplicationPortsRefused, counters.ports_refused.value());
+  AddOne(out, Metric::kReplicationPiecesCompared, counters.pieces_compared.value());
+  AddOne(out, Metric::kReplicationPiecesMended, counters.pieces_mended.value());
 }
 
 }  // namespace engram::server

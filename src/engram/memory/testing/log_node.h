@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -91,6 +92,35 @@ class LogNode {
       log_->Merge(kSpace, Log().holder.epoch(), *std::move(changes), std::move(done));
     });
   }
+
+  // Takes over the copy of the primary that it follows, in pieces of so many items; `between` is
+  // called before each.
+  absl::Status CopyFrom(
+      const LogNode& primary, size_t items_max, const std::function<void()>& between = [] {}) {
+    const Epoch epoch = primary.Log().holder.epoch();
+    auto base = primary.port().ReadBase(kSpace);
+    if (!base.ok()) return base.status();
+    absl::Status done =
+        Await([&](auto told) { log_->Restart(kSpace, epoch, *std::move(base), std::move(told)); });
+    std::string after;
+    do {
+      between();
+      auto piece = primary.port().ReadPiece(kSpace, after, "", replication::LogPort::Part::kAll,
+                                            {items_max, 1u << 20});
+      if (!piece.ok()) return piece.status();
+      after = piece->until;
+      if (done.ok()) {
+        done = Await(
+            [&](auto told) { log_->Install(kSpace, epoch, *std::move(piece), std::move(told)); });
+      }
+    } while (done.ok() && !after.empty());
+    return done.ok() ? Complete(epoch, false) : done;
+  }
+  absl::Status Complete(const Epoch& epoch, bool settled) {
+    return Await([&](auto done) { log_->Complete(kSpace, epoch, settled, std::move(done)); });
+  }
+  // Whether no entry was trimmed, or never there because a copy was taken over.
+  bool HasWholeLog() const { return log_->ReadLog(kSpace, {}, {1'000'000, size_t{1} << 40}).ok(); }
 
   replication::SpaceLog Log() const {
     return log_->FindLog(kSpace).value_or(replication::SpaceLog());

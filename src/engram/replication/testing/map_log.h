@@ -1,12 +1,14 @@
 // The log of one space as a model: LogPort said as plainly as it can be, on vectors. Commands wait
 // until Commit() makes the oldest durable; a crash forgets those that wait. What a change says is a
-// text; the store is the set of all texts that stand in the log or in the outbox.
+// text; a memory is one, and a copy is the set of all texts that stood in the log or stand in the
+// outbox.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -45,7 +47,7 @@ class MapLog final : public LogPort {
       AppendToLog({position, position, log_.logged.SequenceOf(position.epoch), text});
       return position;
     }
-    if (!branch || log_.holder.epoch() == Epoch()) return std::nullopt;
+    if (!branch || log_.holder.epoch() == Epoch() || log_.incomplete) return std::nullopt;
     const Version origin = log_.NextOfBranch(self_);
     AddToOutbox({{}, origin, log_.Seen().SequenceOf(origin.epoch), text});
     return origin;
@@ -53,17 +55,23 @@ class MapLog final : public LogPort {
   // The texts of all changes that stand here, assignments left out.
   std::multiset<std::string> Store() const {
     std::multiset<std::string> store;
-    for (const Record& record : entries_) {
-      if (!record.text.empty()) store.insert(record.text);
+    for (const auto& [text, record] : memories_) store.insert(text);
+    for (const Record& record : outbox_) {
+      if (!memories_.contains(record.text)) store.insert(record.text);
     }
-    for (const Record& record : outbox_) store.insert(record.text);
     return store;
   }
-  std::vector<std::string> Logged() const {
-    std::vector<std::string> texts;
-    for (const Record& record : entries_) texts.push_back(record.text);
-    return texts;
+  // Whether it has the change itself, and can give it to others, whatever becomes of its log.
+  bool HasChange(const std::string& text) const {
+    auto is = [&](const Record& record) { return record.text == text; };
+    return std::any_of(entries_.begin(), entries_.end(), is) ||
+           std::any_of(outbox_.begin(), outbox_.end(), is);
   }
+  size_t entries() const { return entries_.size(); }
+  // A memory is gone from the copy, without a change.
+  void Damage(const std::string& text) { memories_.erase(text); }
+  // So many entries are kept, and more while they may not be trimmed.
+  size_t kept = SIZE_MAX;
   const SpaceLog& log() const { return log_; }
 
   // --- LogPort
@@ -73,7 +81,10 @@ class MapLog final : public LogPort {
     Queue(
         [this, state, holders] {
           log_.holder = state;
-          if (log_.holders.empty()) log_.holders = holders;
+          if (log_.holders.empty()) {
+            log_.holders = holders;
+            log_.incomplete = state.epoch().counter > 0 || state.promised() > 1;
+          }
           return absl::OkStatus();
         },
         std::move(done));
@@ -92,6 +103,7 @@ class MapLog final : public LogPort {
           AppendToLog({log_.NextPosition(), log_.NextPosition(), 0, ""});
           log_.assignment = log_.last();
           for (Record record : std::exchange(outbox_, {})) {
+            if (log_.logged.Covers(record.origin)) continue;
             record.position = log_.NextPosition();
             AppendToLog(record);
           }
@@ -147,7 +159,59 @@ class MapLog final : public LogPort {
         std::move(done));
   }
 
-  void MayTrim(const SpaceId&, const Version&) override {}
+  void Restart(const SpaceId&, const Epoch& epoch, LogBase base, Done done) override {
+    Queue(
+        [this, epoch, base = std::move(base)] {
+          if (!Follows(epoch)) return Refused("fenced");
+          log_.history = base.history;
+          log_.logged = base.logged;
+          log_.holders = base.holders;
+          log_.assignment = base.assignment;
+          log_.incomplete = true;
+          entries_.clear();
+          return absl::OkStatus();
+        },
+        std::move(done));
+  }
+
+  void Install(const SpaceId&, const Epoch& epoch, CopyPiece piece, Done done) override {
+    Queue(
+        [this, epoch, piece = std::move(piece)] {
+          if (!Follows(epoch)) return Refused("fenced");
+          std::erase_if(memories_, [&](const auto& memory) {
+            const auto& [text, record] = memory;
+            if (text <= piece.after || (!piece.until.empty() && text > piece.until)) return false;
+            return piece.logged.Covers(record.origin) || !log_.logged.Covers(record.origin);
+          });
+          for (const std::string& item : piece.items) {
+            const Record record = Decode(item);
+            memories_.insert_or_assign(record.text, record);
+          }
+          return absl::OkStatus();
+        },
+        std::move(done));
+  }
+
+  void Complete(const SpaceId&, const Epoch& epoch, bool settled, Done done) override {
+    Queue(
+        [this, epoch, settled] {
+          if (!Follows(epoch)) return Refused("fenced");
+          log_.incomplete = false;
+          if (settled) {
+            std::erase_if(outbox_, [&](const Record& r) { return log_.logged.Covers(r.origin); });
+            CountOutbox();
+          }
+          return absl::OkStatus();
+        },
+        std::move(done));
+  }
+
+  void MayTrim(const SpaceId&, const Version& position) override {
+    if (!log_.history.Contains(position)) return;
+    while (entries_.size() > kept && entries_.front().position <= position) {
+      entries_.erase(entries_.begin());
+    }
+  }
 
   std::optional<SpaceLog> FindLog(const SpaceId&) const override {
     if (log_ == SpaceLog()) return std::nullopt;
@@ -157,6 +221,11 @@ class MapLog final : public LogPort {
 
   absl::StatusOr<std::vector<Entry>> ReadLog(const SpaceId&, const Version& after,
                                              const ReadLimits& limits) const override {
+    EpochHistory history = log_.history;
+    history.CutAfter(log_.history.Contains(after) ? after : Version());
+    if (CountAfter(history.last()) != EntriesAfter(history.last())) {
+      return MakeError(ErrorCode::kNotFound, "trimmed");
+    }
     std::vector<Entry> read;
     for (const Record& record : entries_) {
       if (record.position <= after || read.size() == limits.entries_max) continue;
@@ -165,12 +234,32 @@ class MapLog final : public LogPort {
     return read;
   }
 
+  absl::StatusOr<LogBase> ReadBase(const SpaceId&) const override {
+    return LogBase{log_.history, log_.logged, log_.holders, log_.assignment, ""};
+  }
+
+  absl::StatusOr<CopyPiece> ReadPiece(const SpaceId&, const std::string& after,
+                                      const std::string& until, Part,
+                                      const ReadLimits& limits) const override {
+    CopyPiece piece{after, until, log_.logged, {}};
+    for (auto at = memories_.upper_bound(after); at != memories_.end(); ++at) {
+      if (!until.empty() && at->first > until) break;
+      if (piece.items.size() == limits.entries_max) {
+        piece.until = Decode(piece.items.back()).text;
+        break;
+      }
+      piece.items.push_back(Encode(at->second));
+    }
+    return piece;
+  }
+
   absl::StatusOr<std::vector<Change>> ReadOutbox(const SpaceId&,
                                                  const ReadLimits& limits) const override {
     std::vector<Change> read;
     VersionVector seen = log_.logged;
     for (const Record& record : outbox_) {
       if (read.size() == limits.entries_max) break;
+      if (seen.Covers(record.origin)) continue;
       read.push_back({record.origin, seen.SequenceOf(record.origin.epoch), Encode(record)});
       seen.Add(record.origin);
     }
@@ -215,6 +304,7 @@ class MapLog final : public LogPort {
     log_.logged.Add(record.position);
     log_.logged.Add(record.origin);
     entries_.push_back(record);
+    if (!record.text.empty()) memories_.insert_or_assign(record.text, record);
     if (record.text.empty()) {
       log_.assignment = record.position;
       if (log_.holders.empty()) log_.holders = ring_;
@@ -236,13 +326,17 @@ class MapLog final : public LogPort {
 
   // The tail goes before the branch: it is what the branch was written on.
   void CutAfter(const Version& common) {
+    if (CountAfter(common) != EntriesAfter(common)) return ForgetLog();
     std::vector<Record> tail;
     while (!entries_.empty() && entries_.back().position > common) {
       const Record& record = entries_.back();
       if (record.origin != record.position) {
         log_.logged.Set({record.origin.epoch, record.previous});
       }
-      if (!record.text.empty()) tail.insert(tail.begin(), record);
+      if (!record.text.empty()) {
+        tail.insert(tail.begin(), record);
+        memories_.erase(record.text);
+      }
       entries_.pop_back();
     }
     // Own positions: what the history of each epoch ends at now.
@@ -259,11 +353,38 @@ class MapLog final : public LogPort {
     CountOutbox();
   }
 
+  bool Follows(const Epoch& epoch) const {
+    return epoch == log_.holder.epoch() && log_.holder.Accepts(epoch);
+  }
+
+  // How many entries there are after the position, and how many there should be.
+  uint64_t EntriesAfter(const Version& position) const {
+    uint64_t entries = 0;
+    for (const Record& record : entries_) entries += record.position > position ? 1 : 0;
+    return entries;
+  }
+  uint64_t CountAfter(const Version& position) const {
+    uint64_t count = 0;
+    for (const Version& row : log_.history.rows()) {
+      if (row.epoch > position.epoch) count += row.sequence;
+      if (row.epoch == position.epoch) count += row.sequence - position.sequence;
+    }
+    return count;
+  }
+  void ForgetLog() {
+    entries_.clear();
+    log_.history = EpochHistory();
+    log_.logged = VersionVector();
+    log_.assignment = Version();
+    log_.incomplete = true;
+  }
+
   NodeId self_;
   std::vector<NodeId> ring_;
   SpaceLog log_;
   std::vector<Record> entries_;
   std::vector<Record> outbox_;
+  std::map<std::string, Record> memories_;  // the effects of the main log, by text
   std::deque<Command> waiting_;
 };
 

@@ -42,6 +42,9 @@ class ReplicaCluster {
   }
 
   Trouble trouble;
+  // For the next (re)start of a node.
+  ReplicaOptions options;
+  size_t kept = SIZE_MAX;  // entries of a log
 
   void Create(size_t i) {
     nodes_[i]->machine->Create(Local(i));
@@ -81,9 +84,34 @@ class ReplicaCluster {
   }
   void Restart(size_t i) {
     Node& node = *nodes_[i];
-    node.machine = std::make_unique<Replica>(SpaceId("s"), ids_[i], node.log.log(), ids_,
-                                             ReplicaOptions(), node.log, random_, Local(i));
+    const SpaceLog log = node.log.log();
+    node.is_stranger = node.lost_disk && log.holders.empty();
+    node.log.kept = kept;
+    node.machine = std::make_unique<Replica>(SpaceId("s"), ids_[i], log, ids_, options, node.log,
+                                             random_, Local(i));
   }
+  // Whether every other holder has a complete copy. Where one is still being taken over, its only
+  // source may be the disk that is lost: then nobody can go on (docs/ARCHITECTURE.md).
+  bool OthersAreComplete(size_t i) const {
+    for (size_t j = 0; j < nodes_.size(); ++j) {
+      const SpaceLog& log = nodes_[j]->log.log();
+      if (j != i && (log.incomplete || log.last() == Version())) return false;
+    }
+    return true;
+  }
+  // Comes back, with the next Restart(), without anything. What only it had as a change is lost, if
+  // no quorum has confirmed it: nobody was promised anything else.
+  void LoseDisk(size_t i) {
+    if (IsUp(i)) Crash(i);
+    nodes_[i]->log.LoseDisk();
+    nodes_[i]->lost_disk = true;
+    std::erase_if(acknowledged_, [&](const std::string& text) {
+      return !held_by_quorum_.contains(text) &&
+             std::none_of(nodes_.begin(), nodes_.end(),
+                          [&](const auto& node) { return node->log.HasChange(text); });
+    });
+  }
+  void Damage(size_t i, const std::string& text) { nodes_[i]->log.Damage(text); }
   void Stop(size_t i) { nodes_[i]->stopped = true; }
   void Continue(size_t i) { nodes_[i]->stopped = false; }
   // Its next outputs are carried out only up to the `count`-th; then it crashes.
@@ -96,13 +124,14 @@ class ReplicaCluster {
       Deliver();
       for (size_t i = 0; i < nodes_.size(); ++i) {
         if (Runs(i)) RunDisk(i);
-        if (Runs(i) && nodes_[i]->machine->NextWake() <= Local(i)) {
+        if (Runs(i) && !nodes_[i]->is_stranger && nodes_[i]->machine->NextWake() <= Local(i)) {
           nodes_[i]->machine->Tick(Local(i));
           CarryOut(i);
         }
       }
       CountQuorums();
       HoldEveryMoment();
+      Trim();
     }
   }
 
@@ -147,6 +176,8 @@ class ReplicaCluster {
     std::unique_ptr<Replica> machine;  // null: down
     double rate = 1;
     bool stopped = false;
+    bool lost_disk = false;
+    bool is_stranger = false;  // waits to be told that it holds the space
     size_t outputs_left = SIZE_MAX;
     TimePoint disk_free{};
   };
@@ -175,11 +206,25 @@ class ReplicaCluster {
       letters_.erase(letters_.begin());
       if (IsUp(letter.to) && nodes_[letter.to]->stopped) {
         letters_.emplace(now_ + kStep, letter);
-      } else if (IsUp(letter.to)) {
+      } else if (IsUp(letter.to) && Knows(letter.to, letter.message)) {
         nodes_[letter.to]->machine->Step(ids_[letter.from], letter.message, Local(letter.to));
         CarryOut(letter.to);
       }
     }
+  }
+
+  // A node that has lost its disk is told by a message.
+  bool Knows(size_t i, const ReplicaMessage& message) {
+    Node& node = *nodes_[i];
+    if (!node.is_stranger) return true;
+    const Proposal proposal = ProposedBy(message);
+    if (proposal.holders.empty()) return false;
+    node.is_stranger = false;
+    SpaceLog log;
+    log.incomplete = !proposal.is_new;
+    node.machine = std::make_unique<Replica>(SpaceId("s"), ids_[i], log, proposal.holders, options,
+                                             node.log, random_, Local(i));
+    return true;
   }
 
   void RunDisk(size_t i) {
@@ -226,33 +271,24 @@ class ReplicaCluster {
       if (office && result.ok()) TookOffice(i);
       nodes_[i]->machine->OnDone(id, result.status(), Local(i));
     };
-    const SpaceId space("s");
-    std::visit(
-        [&](auto& command) {
-          using T = std::decay_t<decltype(command)>;
-          if constexpr (std::is_same_v<T, Replica::Bind>) {
-            log.Bind(space, command.state, ids_, done);
-          } else if constexpr (std::is_same_v<T, Replica::TakeOffice>) {
-            log.TakeOffice(space, command.epoch, done);
-          } else if constexpr (std::is_same_v<T, Replica::Follow>) {
-            log.Follow(space, command.epoch, command.history, done);
-          } else if constexpr (std::is_same_v<T, Replica::Append>) {
-            log.Append(space, command.epoch, command.previous, command.entries, done);
-          } else {
-            log.Merge(space, command.epoch, command.changes, done);
-          }
-        },
-        run.command);
+    nodes_[i]->machine->GiveTo(log, std::move(run.command), done);
   }
 
   // One primary by a counter, who has everything that a quorum has acknowledged.
   void TookOffice(size_t i) {
     const SpaceLog& log = nodes_[i]->log.log();
+    EXPECT_FALSE(log.incomplete) << "an incomplete copy takes office";
     const auto [entry, is_new] = offices_.emplace(log.holder.epoch().counter, ids_[i]);
     EXPECT_TRUE(is_new) << "two primaries by counter " << log.holder.epoch().counter;
     const std::multiset<std::string> store = nodes_[i]->log.Store();
     for (const std::string& text : held_by_quorum_) {
       EXPECT_TRUE(store.contains(text)) << text << " is missing at the new primary " << i;
+    }
+  }
+
+  void Trim() {
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      if (IsUp(i)) nodes_[i]->log.MayTrim(SpaceId("s"), node(i).MayTrim());
     }
   }
 
@@ -294,7 +330,8 @@ class ReplicaCluster {
       EXPECT_EQ(log.log().last(), first.log().last()) << "node " << i;
       EXPECT_EQ(log.log().history, first.log().history) << "node " << i;
       EXPECT_EQ(log.log().logged, first.log().logged) << "node " << i;
-      EXPECT_EQ(log.Logged(), first.Logged()) << "node " << i;
+      EXPECT_EQ(log.Store(), store) << "node " << i;
+      EXPECT_FALSE(log.log().incomplete) << "node " << i;
     }
   }
 
