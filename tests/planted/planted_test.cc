@@ -25,6 +25,8 @@ constexpr int kSeeds = 2'000;
 constexpr int kQuickSeeds = 5;
 
 constexpr const char* kReplicated = "Replicated.Model*";
+constexpr const char* kFailover = "FailoverRandom.*";
+constexpr const char* kReplica = "ReplicaRandom.*";
 constexpr const char* kStale = "StaleTables.*";
 constexpr const char* kRecords = "SwimRecords.*";
 
@@ -38,7 +40,7 @@ const std::vector<Planted>& AllPlanted() {
       {Bug::kOfficeUnchecked, "OfficeUnchecked", kReplicated, 277},
       {Bug::kLeaseFromAnswer, "LeaseFromAnswer", kReplicated, 234},
       {Bug::kNoWait, "NoWait", kReplicated, 17},
-      {Bug::kRestartForgetsContact, "RestartForgetsContact", kReplicated, 1138},
+      {Bug::kRestartForgetsContact, "RestartForgetsContact", kFailover},
       {Bug::kRefusalSticks, "RefusalSticks", kReplicated, 2},
       {Bug::kConfirmBeforeCommit, "ConfirmBeforeCommit", kReplicated, 170},
       {Bug::kLogPositionReset, "LogPositionReset", kReplicated, 1},
@@ -60,8 +62,8 @@ struct Ended {
 };
 
 bool Tells(const std::string& line) {
-  for (const char* what :
-       {"ENGRAM_SIM_SEED", "Failure", "primary", "promise", "flag", "[  FAILED"}) {
+  for (const char* what : {"ENGRAM_SIM_SEED", "ENGRAM_FAILOVER_SEED", "ENGRAM_REPLICA_SEED",
+                           "Failure", "primary", "promise", "flag", "[  FAILED"}) {
     if (line.find(what) != std::string::npos) return true;
   }
   return false;
@@ -69,9 +71,10 @@ bool Tells(const std::string& line) {
 
 Ended Simulate(const Planted& planted, uint64_t first, int seeds) {
   const std::string command = fmt::format(
-      "ENGRAM_SIM_SEED={} ENGRAM_SIM_SEEDS={} ENGRAM_SIM_TABLES={} {} {} --gtest_filter='{}' "
-      "--gtest_fail_fast 2>&1",
-      first, seeds, seeds, PLANTED_SIMULATION, static_cast<int>(planted.bug), planted.caught_by);
+      "ENGRAM_SIM_SEED={0} ENGRAM_SIM_SEEDS={1} ENGRAM_SIM_TABLES={1} ENGRAM_FAILOVER_SEED={0} "
+      "ENGRAM_FAILOVER_SEEDS={1} ENGRAM_REPLICA_SEED={0} ENGRAM_REPLICA_SEEDS={1} {2} {3} "
+      "--gtest_filter='{4}' --gtest_fail_fast 2>&1",
+      first, seeds, PLANTED_SIMULATION, static_cast<int>(planted.bug), planted.caught_by);
   Ended ended;
   FILE* output = popen(command.c_str(), "r");
   if (output == nullptr) return ended;
@@ -97,7 +100,7 @@ TEST_P(PlantedBug, IsCaughtWithin2000Seeds) {
 
 // So what is found above is found because of the bug.
 TEST(NoPlantedBug, IsNotCaught) {
-  for (const char* simulation : {kReplicated, kStale, kRecords, "Outage.*"}) {
+  for (const char* simulation : {kReplicated, kFailover, kReplica, kStale, kRecords, "Outage.*"}) {
     const Ended ended = Simulate({Bug::kNone, "None", simulation}, 1, kQuickSeeds);
     EXPECT_TRUE(ended.ran && ended.passed) << ended.failure;
   }
