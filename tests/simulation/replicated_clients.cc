@@ -40,7 +40,8 @@ bool IsRefusal(const absl::Status& status) {
 }  // namespace
 
 std::string ReplicatedClients::NewRequestId() {
-  return Ulid::Make(WallMillis{static_cast<int64_t>(++named_)}, cluster_.random_).ToString();
+  ++named_;
+  return Ulid::Make(cluster_.WallTime(), cluster_.random_).ToString();
 }
 
 MemoryId ReplicatedClients::SomeMemory() {
@@ -81,7 +82,7 @@ void ReplicatedClients::Ask(OperationKind kind, MemoryId id, AckLevel ack) {
 
 void ReplicatedClients::Link() {
   Put(SimWrite::Kind::kLink, Linked(cluster_.Below(kLinked)),
-      "t" + std::to_string(cluster_.Below(2) == 0 ? ++named_ : cluster_.Below(4)),
+      "lt" + std::to_string(cluster_.Below(2) == 0 ? ++named_ : cluster_.Below(4)),
       AckLevel::kPrimary, false);
 }
 

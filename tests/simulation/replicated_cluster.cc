@@ -106,15 +106,22 @@ void ReplicatedCluster::Settle() {
   clients_.Stop();
   network_.Heal();
   network_.SetLinks({});
+  const TimePoint end = scheduler_.now() + kHealMax;
+  do {
+    CalmDown();
+    RunFor(seconds(1));
+  } while (scheduler_.now() < end && !AllEqual());
+  HoldTheEnd();
+}
+
+// A disk that failed before may be heard of later.
+void ReplicatedCluster::CalmDown() {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     if (!has_disk(i)) continue;
     nodes_[i]->CalmDown();
     if (nodes_[i]->is_up() && nodes_[i]->machine().failed()) nodes_[i]->Crash();
     if (!nodes_[i]->is_up()) nodes_[i]->Start();
   }
-  const TimePoint end = scheduler_.now() + kHealMax;
-  while (scheduler_.now() < end && !AllEqual()) RunFor(seconds(1));
-  HoldTheEnd();
 }
 
 bool ReplicatedCluster::AllEqual() {

@@ -47,6 +47,8 @@ class ReplicatedCluster {
   void LoseDisk(size_t i);
 
   Scheduler& scheduler() { return scheduler_; }
+  // As all wall clocks have it that are right.
+  WallMillis WallTime() const { return WallTimeOf(scheduler_.now()); }
   Network& network() { return network_; }
   ReplicatedClients& clients() { return clients_; }
   size_t size() const { return nodes_.size(); }
@@ -71,6 +73,7 @@ class ReplicatedCluster {
   friend class ReplicatedClients;
 
   void HoldEveryMoment(size_t i);
+  void CalmDown();
   bool AllEqual();
   void HoldTheEnd();
   void HoldEqual(size_t first, size_t other);

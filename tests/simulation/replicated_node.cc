@@ -31,6 +31,12 @@ Duration UpTo(Duration most, std::mt19937_64& random) {
 
 }  // namespace
 
+WallMillis WallTimeOf(TimePoint now) {
+  constexpr int64_t kDay = 1'750'000'000'000;
+  const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(now - kBegin);
+  return WallMillis{kDay + passed.count()};
+}
+
 ReplicatedNode::ReplicatedNode(ReplicatedWorld& world, size_t index, std::unique_ptr<SimDisk> disk,
                                const ReplicatedClock& clock)
     : world_(world), index_(index), disk_(std::move(disk)), clock_(clock) {}
@@ -121,14 +127,11 @@ void ReplicatedNode::Run(uint64_t life, const std::function<void()>& event) {
 
 TimePoint ReplicatedNode::Local() const {
   const Duration passed = world_.scheduler.now() - kBegin;
-  return kBegin + std::chrono::hours(1) +
-         std::chrono::duration_cast<Duration>(passed * clock_.rate);
+  return kBegin + std::chrono::duration_cast<Duration>(passed * clock_.rate);
 }
 
 WallMillis ReplicatedNode::Wall() const {
-  constexpr int64_t kDay = 1'750'000'000'000;
-  const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(Local() - kBegin);
-  return WallMillis{kDay + passed.count() + clock_.wall_offset_ms};
+  return WallMillis{ToInt(WallTimeOf(Local())) + clock_.wall_offset_ms};
 }
 
 void ReplicatedNode::Tick() {

@@ -30,6 +30,9 @@ struct ReplicatedWorld {
   std::function<void(size_t to, const NodeId& from, const replication::ReplicaMessage&)> deliver;
 };
 
+// Of a clock that is right, at a time of the scheduler.
+WallMillis WallTimeOf(TimePoint now);
+
 struct ReplicatedClock {
   double rate = 1;  // its seconds in one of ours
   int64_t wall_offset_ms = 0;
