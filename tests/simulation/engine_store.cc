@@ -37,6 +37,8 @@ memory::LocalStoreOptions OptionsOf(const NodeId& self) {
   options.node = self;
   // The clocks of a run are far apart, and what is refused for it is not what it is about.
   options.clock_ahead_max = std::chrono::hours(1);
+  // So few that holders fall behind what is kept, and take over copies.
+  options.housekeeping.log_entries_max = 30;
   return options;
 }
 
@@ -131,6 +133,25 @@ class EngineStore final : public ReplicatedStore {
   void Merge(const SpaceId& space, const Epoch& epoch, std::vector<Change> changes,
              Done done) override {
     log_.Merge(space, epoch, std::move(changes), Later(std::move(done)));
+  }
+  void Restart(const SpaceId& space, const Epoch& epoch, replication::LogBase base,
+               Done done) override {
+    log_.Restart(space, epoch, std::move(base), Later(std::move(done)));
+  }
+  void Install(const SpaceId& space, const Epoch& epoch, replication::CopyPiece piece,
+               Done done) override {
+    log_.Install(space, epoch, std::move(piece), Later(std::move(done)));
+  }
+  void Complete(const SpaceId& space, const Epoch& epoch, bool settled, Done done) override {
+    log_.Complete(space, epoch, settled, Later(std::move(done)));
+  }
+  absl::StatusOr<replication::LogBase> ReadBase(const SpaceId& space) const override {
+    return log_.ReadBase(space);
+  }
+  absl::StatusOr<replication::CopyPiece> ReadPiece(
+      const SpaceId& space, const std::string& after, const std::string& until, Part part,
+      const replication::ReadLimits& limits) const override {
+    return log_.ReadPiece(space, after, until, part, limits);
   }
   void MayTrim(const SpaceId& space, const Version& position) override {
     log_.MayTrim(space, position);

@@ -193,6 +193,7 @@ void ReplicatedNode::GoOn() {
 
 void ReplicatedNode::CarryOut() {
   while (is_up()) {
+    store_->MayTrim(Space(), machine_->MayTrim());
     std::vector<Replica::Output> outputs = machine_->TakeOutput();
     if (outputs.empty()) return;
     for (Replica::Output& output : outputs) {
