@@ -27,6 +27,9 @@ constexpr int kQuickSeeds = 5;
 constexpr const char* kReplicated = "Replicated.Model*";
 constexpr const char* kFailover = "FailoverRandom.*";
 constexpr const char* kReplica = "ReplicaRandom.*";
+// Since holders take turns, an appointment hardly ever meets a newer promise in a simulation; the
+// model in docs/model shows what comes of it, and a test of the rule itself misses it here.
+constexpr const char* kHolder = "HolderState.*";
 constexpr const char* kStale = "StaleTables.*";
 constexpr const char* kRecords = "SwimRecords.*";
 
@@ -37,7 +40,7 @@ const std::vector<Planted>& AllPlanted() {
       {Bug::kNoStepDown, "NoStepDown", kReplicated, 1},
       {Bug::kPromoteLeastCaughtUp, "PromoteLeastCaughtUp", kReplicated, 2},
       {Bug::kPositionIgnoresEpoch, "PositionIgnoresEpoch", kReplicated, 1334},
-      {Bug::kOfficeUnchecked, "OfficeUnchecked", kReplicated, 277},
+      {Bug::kOfficeUnchecked, "OfficeUnchecked", kHolder},
       {Bug::kLeaseFromAnswer, "LeaseFromAnswer", kReplicated, 234},
       {Bug::kNoWait, "NoWait", kReplicated, 17},
       {Bug::kRestartForgetsContact, "RestartForgetsContact", kFailover},
@@ -100,7 +103,8 @@ TEST_P(PlantedBug, IsCaughtWithin2000Seeds) {
 
 // So what is found above is found because of the bug.
 TEST(NoPlantedBug, IsNotCaught) {
-  for (const char* simulation : {kReplicated, kFailover, kReplica, kStale, kRecords, "Outage.*"}) {
+  for (const char* simulation :
+       {kReplicated, kFailover, kReplica, kHolder, kStale, kRecords, "Outage.*"}) {
     const Ended ended = Simulate({Bug::kNone, "None", simulation}, 1, kQuickSeeds);
     EXPECT_TRUE(ended.ran && ended.passed) << ended.failure;
   }

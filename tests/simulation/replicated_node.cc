@@ -45,9 +45,8 @@ void ReplicatedNode::Start() {
   ABSL_HARDENING_ASSERT(!is_up());
   world_.network.Set(index_, Condition::kUp);
   store_ = disk_->Open(id(), world_.ids);
-  machine_ =
-      std::make_unique<Replica>(Space(), id(), StoredLog(), world_.ids,
-                                replication::ReplicaOptions(), *store_, world_.random, Local());
+  machine_ = std::make_unique<Replica>(Space(), id(), StoredLog(), world_.ids, world_.replicas,
+                                       *store_, world_.random, Local());
   GoOn();
 }
 

@@ -25,6 +25,7 @@ struct ReplicatedWorld {
   std::mt19937_64& random;
   std::vector<NodeId> ids;  // in the ring's order
   Duration disk_max{};      // of one commit
+  replication::ReplicaOptions replicas;
   // Called after whatever a node did.
   std::function<void(size_t)> on_step;
   std::function<void(size_t to, const NodeId& from, const replication::ReplicaMessage&)> deliver;

@@ -81,9 +81,10 @@ void Housekeeper::TrimLog(const SpaceId& space, const SpaceLog& log, Done& done)
   if (!log.history.Contains(held)) return;
   const uint64_t trimmed = std::min(entries - kept, EntriesUpTo(log.history, held));
   if (trimmed <= done.log_trimmed) return;
-  const std::string begin =
-      done.log_trimmed == 0 ? SpacePrefix(space.view()) : LogKey(space, done.log_trimmed_to);
   const Version end = PositionAt(log.history, trimmed);
+  // Of another history, which has taken the place of this one, it says nothing.
+  const bool known = done.log_trimmed > 0 && done.log_trimmed_to < end;
+  const std::string begin = known ? LogKey(space, done.log_trimmed_to) : SpacePrefix(space.view());
   absl::Status dropped = database_.DeleteRange(storage::Family::kLog, begin, LogKey(space, end));
   if (!dropped.ok()) return;
   done.log_trimmed_to = end;
