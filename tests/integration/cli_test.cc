@@ -71,6 +71,31 @@ TEST_F(Cli, StoreGetRecallForgetHaveTheirDocumentedShapes) {
   EXPECT_EQ(shared_cluster->Cli(0, {"get", "--space", "shapes", "tea"}).exit_code, 1);
 }
 
+TEST_F(Cli, ConsolidateTellsItsGroupsAndTotals) {
+  RunJson(0, {"store", "--space", "twice", "--id", "a", "the kettle in the kitchen is broken"});
+  RunJson(0, {"store", "--space", "twice", "--id", "b", "The kettle in the kitchen is broken."});
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{"--dry-run"}, {}}) {
+    std::vector<std::string> command = {"consolidate", "--space", "twice"};
+    command.insert(command.end(), flags.begin(), flags.end());
+    // The same through whichever node: who does not hold the space names one that does.
+    Json done = RunJson(1, command);
+    ExpectKeys(done, {"space", "dry_run", "groups", "totals", "served_by", "degraded"});
+    ASSERT_EQ(done["groups"].size(), 1u);
+    ExpectKeys(done["groups"][0], {"id", "outcome", "sources", "content", "confidence"});
+    EXPECT_EQ(done["groups"][0]["outcome"], "created");
+    EXPECT_EQ(done["groups"][0]["sources"][1]["id"], "b");
+    EXPECT_EQ(done["groups"][0].contains("version"), flags.empty());
+    EXPECT_EQ(done["totals"]["created"], 1);
+  }
+  CommandResult again = shared_cluster->Cli(2, {"consolidate", "--space", "twice"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(again.out, "twice: of 2 episodes, 0 created, 0 updated, 1 unchanged, 0 left alone\n");
+  CommandResult refused =
+      shared_cluster->Cli(0, {"consolidate", "--space", "twice", "--text-similarity", "0.2"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("text_similarity is 0.2, it must be from 0.6 to 1"));
+}
+
 TEST_F(Cli, AnyRequestExplainsItsRoute) {
   const std::string space = shared_cluster->SpaceOn(2, "explained");
   RunJson(0, {"store", "--space", space, "it comes into being"});

@@ -26,7 +26,9 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable = {{
      "Check the space's name with `engram spaces`; storing into a space creates it."},
     {ErrorCode::kNoLocalData, "NO_LOCAL_DATA", StatusCode::kUnavailable, RetryClass::kRetriable,
      false,
-     "The node is cut off from the holders of this space; ask another node or try again later."},
+     "The node does not hold this space, or is cut off from those that do: ask one of them "
+     "(`engram "
+     "route NAME`), or try again later."},
     {ErrorCode::kInvalidEndpoint, "INVALID_ENDPOINT", StatusCode::kFailedPrecondition,
      RetryClass::kFatal, false,
      "Correct the node's address in the configuration; it must be one that others can dial."},

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "engram/base/error.h"
 #include "engram/base/session_token.h"
@@ -22,10 +23,9 @@ ExitCode ExitCodeOf(const absl::Status& status) {
   return unreachable ? kUnreachable : kRefused;
 }
 
-// A write of this command may have been carried out.
-bool MayBeWritten(const Context& context, ErrorCode code) {
-  return !context.request_id.is_zero() &&
-         (code == ErrorCode::kUndetermined || code == ErrorCode::kDeadlineExceeded);
+// What the command writes may have been carried out.
+bool MayBeWritten(ErrorCode code) {
+  return code == ErrorCode::kUndetermined || code == ErrorCode::kDeadlineExceeded;
 }
 
 std::string_view NextStepOnTls(const Context& context) {
@@ -41,7 +41,12 @@ std::string_view NextStepOnTls(const Context& context) {
 
 std::string NextStep(const Context& context, const absl::Status& status) {
   const ErrorCode code = CodeOf(status);
-  if (MayBeWritten(context, code)) {
+  if (context.safe_again && MayBeWritten(code)) {
+    return "Some of it may have been carried out. Run the command again, with a longer --timeout "
+           "if "
+           "that was too short: what is done is left as it is.";
+  }
+  if (!context.request_id.is_zero() && MayBeWritten(code)) {
     return fmt::format(
         "It may have been carried out. Run the same with --request-id {}: both have one effect.",
         context.request_id.ToString());
@@ -301,6 +306,14 @@ std::string Printable(std::string_view text) {
     shown += control ? '?' : c;
   }
   return shown;
+}
+
+std::string BehindText(uint64_t staleness_ms) {
+  // As a replica says that has not heard yet where its primary stands.
+  constexpr uint64_t kUnknown = std::numeric_limits<int64_t>::max();
+  if (staleness_ms == 0) return "";
+  if (staleness_ms >= kUnknown) return ", behind by an unknown time";
+  return fmt::format(", up to {} ms behind", staleness_ms);
 }
 
 Json VersionJson(const v1::Version& version) {

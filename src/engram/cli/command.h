@@ -29,6 +29,7 @@ struct Context {
   std::string request_id_text;  // of --request-id
   RequestId request_id;         // of the write that is under way; zero if none is
   double timeout_s = 10;
+  bool safe_again = false;  // the command writes, but has one effect however often it is run
   std::optional<client::ReadPreference> read_preference;
   std::optional<client::Ack> ack;
   std::string session;  // of --session
@@ -90,6 +91,9 @@ bool ParseTime(const std::string& text, google::protobuf::Timestamp* out);
 // command the terminal.
 std::string Printable(std::string_view text);
 
+// ", up to 12 ms behind"; nothing for 0.
+std::string BehindText(uint64_t staleness_ms);
+
 Json VersionJson(const v1::Version& version);
 // For --session.
 std::string SessionText(const v1::Version& version);
@@ -114,5 +118,6 @@ void AddNodes(CLI::App& app, Context& context);
 void AddStatus(CLI::App& app, Context& context);
 void AddRoute(CLI::App& app, Context& context);
 void AddMove(CLI::App& app, Context& context);
+void AddConsolidate(CLI::App& app, Context& context);
 
 }  // namespace engram::cli

@@ -112,6 +112,22 @@ TEST(Fail, EveryWriteHasARequestIdOfItsOwn) {
   EXPECT_NE(BeginWrite(context).request_id, first);
 }
 
+TEST(Fail, WhatIsSafeToRunAgainAdvisesThat) {
+  Context context;
+  context.safe_again = true;
+  for (auto code : {ErrorCode::kUndetermined, ErrorCode::kDeadlineExceeded}) {
+    testing::internal::CaptureStderr();
+    Fail(context, MakeError(DetailFor(code), "x"));
+    EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("Run the command again"));
+  }
+}
+
+TEST(BehindText, IsNothingForAFreshAnswerAndNoHugeNumberForAnUnknownOne) {
+  EXPECT_EQ(BehindText(0), "");
+  EXPECT_EQ(BehindText(12), ", up to 12 ms behind");
+  EXPECT_EQ(BehindText(9'223'372'036'854'775'807U), ", behind by an unknown time");
+}
+
 TEST(FailHere, AdvisesWhoRunsTheProgramNotWhoSendsARequest) {
   Context context;
   testing::internal::CaptureStderr();

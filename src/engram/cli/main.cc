@@ -26,6 +26,7 @@ void AddCommands(CLI::App& app, Context& context) {
   engram::cli::AddGet(app, context);
   engram::cli::AddForget(app, context);
   engram::cli::AddLink(app, context);
+  engram::cli::AddConsolidate(app, context);
   engram::cli::AddSpaces(app, context);
   engram::cli::AddNodes(app, context);
   engram::cli::AddStatus(app, context);

@@ -63,10 +63,8 @@ void PrintMemory(const client::Answer<v1::GetResponse>& answer) {
   for (const v1::Sibling& sibling : memory.siblings())
     fmt::print("  also: {}\n", sibling.content());
   std::fflush(stdout);
-  fmt::print(
-      stderr, "served by {}{}{}\n", answer.served_by,
-      memory.staleness_ms() > 0 ? fmt::format(", up to {} ms behind", memory.staleness_ms()) : "",
-      answer.degraded ? ", DEGRADED: it may lack what others have" : "");
+  fmt::print(stderr, "served by {}{}{}\n", answer.served_by, BehindText(memory.staleness_ms()),
+             answer.degraded ? ", DEGRADED: it may lack what others have" : "");
 }
 
 void Get(Context& context, const Named& named) {

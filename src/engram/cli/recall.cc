@@ -128,9 +128,8 @@ void PrintText(const client::Answer<v1::RecallResponse>& answer, ShowSpace show_
     fmt::print("     confidence {:.2f}; {}\n", result.confidence(), WhyText(result.why()));
   }
   std::fflush(stdout);  // so that this comes after the results, wherever both go
-  const uint64_t behind = answer.message.staleness_ms();
   fmt::print(stderr, "{} found, served by {} in {:.1f} ms{}{}\n", rank, answer.served_by,
-             milliseconds, behind > 0 ? fmt::format(", up to {} ms behind", behind) : "",
+             milliseconds, BehindText(answer.message.staleness_ms()),
              answer.degraded ? ", DEGRADED: the node is cut off from the cluster" : "");
   PrintCoverage(answer.message);
   PrintRoute(answer.route);

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "engram/base/time.h"
 #include "engram/base/ulid.h"
@@ -124,6 +125,14 @@ class Client {
   // the middle.
   absl::StatusOr<Answer<v1::StoreStreamResponse>> StoreAll(
       const std::vector<v1::StoreRequest>& requests);
+
+  // Consolidates a space at a node that holds it: at the one that is asked, else at one of the
+  // holders that it names, whose address must be one that this client reaches. `on_part` is called
+  // with each group and at last, before an error too, with the totals; on another thread, while
+  // this one waits; and again from the beginning if a node fails in the middle.
+  using OnPart = absl::FunctionRef<void(const v1::ConsolidateResponse&)>;
+  absl::StatusOr<Answer<v1::ConsolidateTotals>> Consolidate(const v1::ConsolidateRequest& request,
+                                                            OnPart on_part, const Ask& ask = {});
 
   absl::StatusOr<Answer<v1::ListSpacesResponse>> ListSpaces(const v1::ListSpacesRequest& request);
   absl::StatusOr<Answer<v1::ListNodesResponse>> ListNodes(const v1::ListNodesRequest& request);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engram/base/error.h"
+#include "engram/net/grpc_status.h"
 #include "engram/net/server.h"
 #include "engram/net/testing/test_ca.h"
 
@@ -170,6 +171,127 @@ TEST(Client, AWriteSaysWhoseAcknowledgementItWants) {
   ASSERT_TRUE((*Client::Create(options))->Store(StoreInto("notes")).ok());
   ASSERT_TRUE(Connect({node.address()})->Store(StoreInto("notes")).ok());
   EXPECT_EQ(node.acks(), (std::vector<std::string>{"quorum", ""}));
+}
+
+// Says who holds the space, as a node does that does not, and where the nodes are.
+class NoHolder {
+ public:
+  explicit NoHolder(const std::string& holder_address) : server_(loops_, {}) {
+    server_.AddStream("/engram.v1.MemoryService/Consolidate", [](net::ServerCall call) {
+      v1::Assignment assignment;
+      assignment.set_space("notes");
+      assignment.set_primary("node-2");
+      absl::Status status = MakeError(ErrorCode::kNoLocalData, "node-2 does");
+      status.SetPayload(net::kAssignmentPayload, absl::Cord(assignment.SerializeAsString()));
+      call.Finish(status);
+    });
+    server_.AddUnary("/engram.v1.ClusterService/ListNodes",
+                     [holder_address](net::ServerCall call, const std::string&) {
+                       v1::ListNodesResponse nodes;
+                       v1::NodeInfo* holder = nodes.add_nodes();
+                       holder->set_id("node-2");
+                       holder->set_address(holder_address);
+                       call.Reply(nodes.SerializeAsString());
+                     });
+    loops_.Start();
+    EXPECT_TRUE(server_.Start().ok());
+  }
+  ~NoHolder() {
+    server_.Drain(TimePoint::min());
+    loops_.Stop();
+  }
+  std::string address() const { return fmt::format("127.0.0.1:{}", server_.port()); }
+
+ private:
+  net::EventLoopGroup loops_{1};
+  net::Server server_;
+};
+
+// Two groups, the totals, and the end given.
+class Holder {
+ public:
+  explicit Holder(const absl::Status& end) : server_(loops_, {}) {
+    server_.AddStream("/engram.v1.MemoryService/Consolidate", [end](net::ServerCall call) {
+      v1::ConsolidateResponse part;
+      for (const char* id : {"one", "two"}) {
+        part.mutable_group()->set_id(id);
+        call.Send(part.SerializeAsString());
+      }
+      part.mutable_totals()->set_created(2);
+      *part.mutable_totals()->mutable_version() = VersionAt(3, 9);
+      call.Send(part.SerializeAsString());
+      call.Finish(end);
+    });
+    server_.AddUnary("/engram.v1.MemoryService/Get",
+                     [this](net::ServerCall call, const std::string&) {
+                       session_ = call.metadata().Find("engram-session").value_or("");
+                       call.Reply(v1::GetResponse().SerializeAsString());
+                     });
+    loops_.Start();
+    EXPECT_TRUE(server_.Start().ok());
+  }
+  ~Holder() {
+    server_.Drain(TimePoint::min());
+    loops_.Stop();
+  }
+  std::string address() const { return fmt::format("127.0.0.1:{}", server_.port()); }
+  // Of the last get, once it has been answered.
+  std::string session() const { return session_; }
+
+ private:
+  net::EventLoopGroup loops_{1};
+  net::Server server_;
+  std::string session_;
+};
+
+struct Consolidated {
+  std::vector<std::string> groups;
+  uint64_t created = 0;
+  absl::Status status;
+};
+
+Consolidated ConsolidateNotes(Client& client) {
+  v1::ConsolidateRequest request;
+  request.set_space("notes");
+  Consolidated result;
+  auto answer = client.Consolidate(request, [&](const v1::ConsolidateResponse& part) {
+    if (part.has_group()) result.groups.push_back(part.group().id());
+    if (part.has_totals()) result.created = part.totals().created();
+  });
+  result.status = answer.status();
+  return result;
+}
+
+TEST(Client, AConsolidationGoesToAHolderThatTheAskedNodeNames) {
+  Holder holder(absl::OkStatus());
+  NoHolder asked(holder.address());
+  const Consolidated result = ConsolidateNotes(*Connect({asked.address()}));
+  EXPECT_TRUE(result.status.ok()) << result.status;
+  EXPECT_EQ(result.groups, (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(result.created, 2u);
+}
+
+TEST(Client, WhatAConsolidationHasWrittenIsSeenByTheNextRead) {
+  Holder holder(absl::OkStatus());
+  auto client = Connect({holder.address()});
+  ASSERT_TRUE(ConsolidateNotes(*client).status.ok());
+  ASSERT_TRUE(client->Get(GetFrom("notes")).ok());
+  EXPECT_EQ(holder.session(), "3:node-1:9");
+}
+
+TEST(Client, WhatWasConsolidatedBeforeAnErrorIsTold) {
+  Holder holder(MakeError(ErrorCode::kStorageFailed, "the disk is full"));
+  const Consolidated result = ConsolidateNotes(*Connect({holder.address()}));
+  EXPECT_EQ(CodeOf(result.status), ErrorCode::kStorageFailed) << result.status;
+  EXPECT_EQ(result.groups.size(), 2u);
+  EXPECT_EQ(result.created, 2u);
+}
+
+TEST(Client, AHolderThatCannotBeReachedIsNamed) {
+  NoHolder asked(kNobody);
+  const Consolidated result = ConsolidateNotes(*Connect({asked.address()}));
+  EXPECT_EQ(CodeOf(result.status), ErrorCode::kConnectionFailed) << result.status;
+  EXPECT_NE(result.status.message().find(kNobody), std::string::npos) << result.status;
 }
 
 TEST(Client, AWriteThatANodeMayHaveDoneIsNotCalledFailed) {

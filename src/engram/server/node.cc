@@ -18,6 +18,7 @@
 #include "engram/cluster/gossip_service.h"
 #include "engram/net/server.h"
 #include "engram/server/cluster_service.h"
+#include "engram/server/consolidate_service.h"
 #include "engram/server/convert.h"
 #include "engram/server/health_service.h"
 #include "engram/server/http_server.h"
@@ -166,6 +167,7 @@ struct Node::Parts {
         replication({context, engine->log(), control, *bell}, ChannelOptionsOf(config, tls), seed),
         scatter(context, *engine, workers, admission),
         router(context, local),
+        consolidate(context, *engine, router),
         metrics(context, admission, WallNow()),
         server(loops, ServerOptionsOf(config, tls)),
         http(MakeHttp(config)) {}
@@ -196,6 +198,7 @@ struct Node::Parts {
   NodeReplication replication;
   ScatterService scatter;
   Router router;
+  ConsolidateService consolidate;
   HealthService health;
   NodeMetrics metrics;
   net::Server server;
@@ -239,6 +242,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config, Refused ref
   p.peer_streams.AddTo(p.server);
   AddRecallMany(p.server, p.context, p.scatter, p.admission);
   p.scatter.AddTo(p.server);
+  p.consolidate.AddTo(p.server);
   AddReflectionService(p.server, kPublicServices);
   p.health.AddTo(p.server);
   AddClusterServices(p.server, p.context, *p.engine, p.control, WallNow());
@@ -277,6 +281,7 @@ Node::~Node() {
   // First, so that the others send nothing more here.
   parts_->control.Leave(Now() + std::min<Duration>(kLeaveLimit, parts_->config.drain));
   parts_->peer_streams.Leave();
+  parts_->consolidate.Leave();
   parts_->replication.Leave();
   parts_->server.Drain(Now() + parts_->config.drain);
   parts_->http.reset();  // asks the pool
@@ -284,6 +289,7 @@ Node::~Node() {
   // dropped.
   parts_->StopLoops();
   parts_->workers.Join();
+  parts_->consolidate.Join();
 }
 
 absl::Status ServeUntilSignal(NodeConfig config) {

@@ -4,7 +4,7 @@
 const crypto = require('node:crypto');
 const { assert, decode, errorOf, expectError, grpc } = require('./harness');
 
-const { INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED, DEADLINE_EXCEEDED, CANCELLED } = grpc.status;
+const { INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED, DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE } = grpc.status;
 const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 
 const idsOf = (answer) => answer.results.map((result) => result.id);
@@ -136,6 +136,30 @@ async function link_spreads_activation({ clients, first, last, space }) {
     assert.equal(keeper.why.via, 'lighthouse');
     assert.ok(keeper.why.activation > 0, 'no activation');
   }
+}
+
+async function consolidate_makes_one_memory_of_each_group({ clients, first, last, space }) {
+  await first.store(space, 'the lighthouse on the cliff is dark', { id: 'a' });
+  await first.store(space, 'The lighthouse on the cliff is dark.', { id: 'b' });
+  let holders = 0;
+  for (const client of clients) {
+    let parts;
+    try {
+      parts = await client.consolidate(space);
+    } catch (error) {
+      const detail = await expectError(Promise.reject(error), UNAVAILABLE, 'NO_LOCAL_DATA');
+      assert.ok(detail.assignment.primary, 'no holder is named');
+      continue;
+    }
+    holders += 1;
+    const { totals } = parts.pop();
+    assert.deepEqual(parts.map(({ group }) => group.sources.map((source) => source.id)), [['a', 'b']]);
+    assert.deepEqual([totals.episodes, totals.created + totals.unchanged], [2, 1]);
+    const made = await last.get(space, parts[0].group.id);
+    assert.equal(made.kind, 'KIND_SEMANTIC');
+    assert.deepEqual(made.links.map((link) => link.to).sort(), ['a', 'b']);
+  }
+  assert.ok(holders > 0, 'nobody holds the space');
 }
 
 async function forget_is_seen_everywhere({ clients, first, last, space }) {
@@ -383,7 +407,7 @@ async function nodes_agree_about_the_cluster({ clients, first, space }) {
 module.exports = {
   store_makes_an_id, every_node_gives_back_what_was_stored, store_replaces_by_id, unicode_survives, recall_by_text,
   recall_by_embedding, recall_filters, recall_over_several_spaces, link_spreads_activation,
-  forget_is_seen_everywhere,
+  consolidate_makes_one_memory_of_each_group, forget_is_seen_everywhere,
   stream_stores_each_by_its_own_space, empty_stream, bad_input_names_its_field, unknown_id_and_space, broken_message,
   oversized_message, large_message_passes, unimplemented_method, deadline, cancellation, served_by,
   explain_tells_the_route, request_id_has_one_effect, foreign_metadata_is_ignored, many_calls_at_once,

@@ -81,6 +81,17 @@ class Client {
     return this.unary(this.memory, 'Forget', { space, id });
   }
 
+  // All messages of the answer.
+  consolidate(space) {
+    return new Promise((resolve, reject) => {
+      const parts = [];
+      const call = this.memory.Consolidate({ space }, new grpc.Metadata(), inMs(TIMEOUT_MS));
+      call.on('data', (part) => parts.push(part));
+      call.on('error', reject);
+      call.on('end', () => resolve(parts));
+    });
+  }
+
   // A client-streaming call whose end is `answer`.
   openStream(ms = TIMEOUT_MS) {
     const stream = {};

@@ -146,6 +146,30 @@ def link_spreads_activation(context):
         check(results["keeper"].why.activation > 0, "no activation")
 
 
+def consolidate_makes_one_memory_of_each_group(context):
+    context.first.store(context.space, "the lighthouse on the cliff is dark", id="a")
+    context.first.store(context.space, "The lighthouse on the cliff is dark.", id="b")
+    holders = 0
+    for client in context.clients:
+        def consolidate():
+            request = memory_pb2.ConsolidateRequest(space=context.space)
+            return list(client.memory.Consolidate(request, timeout=TIMEOUT_S))
+        try:
+            parts = consolidate()
+        except grpc.RpcError:
+            detail = expect_error(consolidate, grpc.StatusCode.UNAVAILABLE, "NO_LOCAL_DATA")
+            check(detail.assignment.primary, "no holder is named")
+            continue
+        holders += 1
+        check_equal([[s.id for s in part.group.sources] for part in parts[:-1]], [["a", "b"]], "groups")
+        totals = parts[-1].totals
+        check_equal((totals.episodes, totals.created + totals.unchanged), (2, 1), "totals")
+        made = context.last.get(context.space, parts[0].group.id)
+        check_equal(made.kind, memory_pb2.KIND_SEMANTIC, "kind")
+        check_equal(sorted(link.to for link in made.links), ["a", "b"], "links to the sources")
+    check(holders > 0, "nobody holds the space")
+
+
 def forget_is_seen_everywhere(context):
     context.first.store(context.space, "soon forgotten", id="gone")
     context.first.store(context.space, "soon remembered", id="stays")
@@ -388,7 +412,8 @@ def nodes_agree_about_the_cluster(context):
 
 ALL = [
     store_makes_an_id, every_node_gives_back_what_was_stored, store_replaces_by_id, unicode_survives, recall_by_text,
-    recall_by_embedding, recall_filters, recall_over_several_spaces, link_spreads_activation, forget_is_seen_everywhere,
+    recall_by_embedding, recall_filters, recall_over_several_spaces, link_spreads_activation,
+    consolidate_makes_one_memory_of_each_group, forget_is_seen_everywhere,
     stream_stores_each_by_its_own_space, empty_stream, bad_input_names_its_field, unknown_id_and_space, broken_message,
     oversized_message, large_message_passes, unimplemented_method, deadline, cancellation, served_by,
     explain_tells_the_route, request_id_has_one_effect, foreign_metadata_is_ignored, many_calls_at_once,
