@@ -45,6 +45,8 @@ class FailoverCluster {
   }
 
   NetworkOptions network;
+  // For the next (re)start of a node.
+  FailoverOptions options;
   // All of them. REQUIRES: nothing has run.
   void SetClockRate(double rate) {
     for (Node& node : nodes_) node.rate = rate;
@@ -62,8 +64,8 @@ class FailoverCluster {
   void Crash(size_t i) { nodes_[i].machine.reset(); }
   void Restart(size_t i) {
     Node& node = nodes_[i];
-    node.machine = std::make_unique<Failover>(ids_[i], ids_, node.stored, FailoverOptions(),
-                                              random_, Local(i));
+    node.machine =
+        std::make_unique<Failover>(ids_[i], ids_, node.stored, options, random_, Local(i));
   }
   void Create(size_t i) {
     nodes_[i].machine->Create(Local(i));
@@ -112,6 +114,8 @@ class FailoverCluster {
     return nodes_[0].machine->state().epoch().primary;
   }
   uint64_t newest_counter() const { return offices_.empty() ? 1 : offices_.rbegin()->first; }
+  // Appointments that came to a holder that had promised somebody else since.
+  size_t late_appointments() const { return late_appointments_; }
   // From 0 to 1.
   double Share() { return std::uniform_real_distribution<double>(0, 1)(random_); }
   size_t Below(size_t bound) {
@@ -142,6 +146,13 @@ class FailoverCluster {
   }
   size_t IndexOf(const NodeId& id) const { return static_cast<size_t>(id.value()[0] - 'a'); }
 
+  bool IsLateAppointment(const Letter& letter) const {
+    const auto* appoint = std::get_if<Appoint>(&letter.message);
+    if (appoint == nullptr) return false;
+    const HolderState& state = node(letter.to).state();
+    return state.promised() > appoint->counter && state.epoch().counter < appoint->counter;
+  }
+
   void Deliver() {
     while (!letters_.empty() && letters_.begin()->first <= now_) {
       const Letter letter = letters_.begin()->second;
@@ -149,6 +160,7 @@ class FailoverCluster {
       if (IsUp(letter.to) && nodes_[letter.to].stopped) {
         letters_.emplace(now_ + kStep, letter);
       } else if (IsUp(letter.to)) {
+        late_appointments_ += IsLateAppointment(letter) ? 1 : 0;
         nodes_[letter.to].machine->Step(ids_[letter.from], letter.message, Local(letter.to));
         CarryOut(letter.to);
       }
@@ -209,6 +221,7 @@ class FailoverCluster {
   std::multimap<TimePoint, Letter> letters_;
   std::set<std::pair<size_t, size_t>> cuts_;
   std::map<uint64_t, NodeId> offices_;  // by counter
+  size_t late_appointments_ = 0;
   TimePoint now_{};
 };
 
