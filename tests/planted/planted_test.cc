@@ -25,35 +25,42 @@ constexpr int kSeeds = 2'000;
 constexpr int kQuickSeeds = 5;
 
 constexpr const char* kReplicated = "Replicated.Model*";
+constexpr const char* kEngine = "Replicated.Engine*";
 constexpr const char* kFailover = "FailoverRandom.*";
+// Where holders take turns, an appointment hardly ever meets a newer promise.
+constexpr const char* kRace = "FailoverRandom.Appointments*";
 constexpr const char* kReplica = "ReplicaRandom.*";
-// Since holders take turns, an appointment hardly ever meets a newer promise in a simulation; the
-// model in docs/model shows what comes of it, and a test of the rule itself misses it here.
-constexpr const char* kHolder = "HolderState.*";
 constexpr const char* kStale = "StaleTables.*";
 constexpr const char* kRecords = "SwimRecords.*";
 
 const std::vector<Planted>& AllPlanted() {
   static const std::vector<Planted> kAll = {
-      {Bug::kNoFence, "NoFence", kReplicated, 209},
+      {Bug::kNoFence, "NoFence", kReplicated, 183},
       {Bug::kNoSelfFence, "NoSelfFence", kReplicated, 33},
       {Bug::kNoStepDown, "NoStepDown", kReplicated, 1},
-      {Bug::kPromoteLeastCaughtUp, "PromoteLeastCaughtUp", kReplicated, 2},
-      {Bug::kPositionIgnoresEpoch, "PositionIgnoresEpoch", kReplicated, 1334},
-      {Bug::kOfficeUnchecked, "OfficeUnchecked", kHolder},
-      {Bug::kLeaseFromAnswer, "LeaseFromAnswer", kReplicated, 234},
-      {Bug::kNoWait, "NoWait", kReplicated, 17},
+      {Bug::kPromoteLeastCaughtUp, "PromoteLeastCaughtUp", kReplicated, 203},
+      {Bug::kPositionIgnoresEpoch, "PositionIgnoresEpoch", kReplicated, 1117},
+      {Bug::kOfficeUnchecked, "OfficeUnchecked", kRace, 90},
+      {Bug::kLeaseFromAnswer, "LeaseFromAnswer", kReplicated, 28},
+      {Bug::kNoWait, "NoWait", kReplicated},
       {Bug::kRestartForgetsContact, "RestartForgetsContact", kFailover},
-      {Bug::kRefusalSticks, "RefusalSticks", kReplicated, 2},
-      {Bug::kConfirmBeforeCommit, "ConfirmBeforeCommit", kReplicated, 170},
+      {Bug::kRefusalSticks, "RefusalSticks", kReplicated, 55},
+      {Bug::kConfirmBeforeCommit, "ConfirmBeforeCommit", kReplicated, 915},
       {Bug::kLogPositionReset, "LogPositionReset", kReplicated, 1},
       {Bug::kBranchNotSent, "BranchNotSent", kReplicated},
-      {Bug::kOlderAssignmentAccepted, "OlderAssignmentAccepted", kStale, 218},
+      {Bug::kOlderAssignmentAccepted, "OlderAssignmentAccepted", kStale, 283},
       {Bug::kHalfOpenLetsAllThrough, "HalfOpenLetsAllThrough", "Outage.*"},
       {Bug::kDeadlineIgnored, "DeadlineIgnored", "Outage.*"},
       {Bug::kHopBoundOff, "HopBoundOff", kStale},
       {Bug::kDiffHalfApplied, "DiffHalfApplied", kRecords},
       {Bug::kDigestSkipsColdSpaces, "DigestSkipsColdSpaces", kRecords},
+      {Bug::kAckBeforeCommit, "AckBeforeCommit", kEngine, 2},
+      {Bug::kAckBeforeSync, "AckBeforeSync", kEngine, 3},
+      {Bug::kNoRequestIdCheck, "NoRequestIdCheck", kEngine},
+      {Bug::kNoDuplicateCheck, "NoDuplicateCheck", kEngine, 4},
+      {Bug::kMergeDropsLoser, "MergeDropsLoser", kEngine, 3},
+      {Bug::kTombstoneIgnored, "TombstoneIgnored", kEngine, 4},
+      {Bug::kSiblingDropped, "SiblingDropped", kEngine, 3},
   };
   return kAll;
 }
@@ -104,7 +111,7 @@ TEST_P(PlantedBug, IsCaughtWithin2000Seeds) {
 // So what is found above is found because of the bug.
 TEST(NoPlantedBug, IsNotCaught) {
   for (const char* simulation :
-       {kReplicated, kFailover, kReplica, kHolder, kStale, kRecords, "Outage.*"}) {
+       {kReplicated, kEngine, kFailover, kReplica, kStale, kRecords, "Outage.*"}) {
     const Ended ended = Simulate({Bug::kNone, "None", simulation}, 1, kQuickSeeds);
     EXPECT_TRUE(ended.ran && ended.passed) << ended.failure;
   }

@@ -32,6 +32,14 @@ enum class Bug : uint8_t {
   kHopBoundOff,
   kDiffHalfApplied,
   kDigestSkipsColdSpaces,
+  // memory
+  kAckBeforeCommit,   // told before the disk has it, and whether or not it will
+  kAckBeforeSync,     // what the disk has may be lost with the power
+  kNoRequestIdCheck,  // a repetition takes effect again
+  kNoDuplicateCheck,  // a merge does not look whether its request stands in the log
+  kMergeDropsLoser,   // of two that have not seen each other only the later one is kept
+  kTombstoneIgnored,  // what a delete has seen takes effect after it
+  kSiblingDropped,    // by an edit that has not seen it
 };
 
 #ifdef ENGRAM_PLANTED_BUGS

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engram/base/error.h"
+#include "engram/base/planted.h"
 #include "engram/memory/apply_log.h"
 #include "engram/memory/errors.h"
 #include "engram/memory/keys.h"
@@ -47,6 +48,7 @@ CommitGroup::CommitGroup(Stores stores, Options options, WallMillis now)
 
 absl::StatusOr<std::optional<WriteResult>> CommitGroup::Remembered(
     const PendingWrite& write) const {
+  if (IsPlanted(Bug::kNoRequestIdCheck)) return std::optional<WriteResult>();
   const WriteIdentity& identity = IdentityOf(write.operation);
   auto bytes = batch_->Get(Family::kRequests, RequestKey(SpaceOf(write.operation), identity));
   if (!bytes.ok()) return bytes.status();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engram/base/error.h"
+#include "engram/base/planted.h"
 #include "engram/memory/keys.h"
 #include "engram/memory/space_digest.h"
 
@@ -43,6 +44,13 @@ void Tell(Pending& pending, Outcome outcome, const CommitGroup& group) {
   auto& status = std::get<absl::Status>(outcome);
   if (!status.ok()) return command.done(std::move(status));
   command.done(group.LogOf(command.command.space));
+}
+
+// Leaves nobody who waits.
+void TellAll(std::vector<Pending>& pending, std::vector<Outcome>& outcomes,
+             const CommitGroup& group) {
+  for (size_t i = 0; i < pending.size(); ++i) Tell(pending[i], std::move(outcomes[i]), group);
+  pending.clear();
 }
 
 void Fail(Pending& pending, const absl::Status& status) {
@@ -89,7 +97,8 @@ void LocalStore::Commit(std::vector<Pending> pending, WallMillis now) {
   std::vector<Outcome> outcomes;
   outcomes.reserve(pending.size());
   for (Pending& one : pending) outcomes.push_back(Apply(group, one));
-  failed_ = group.Commit(options_.sync);
+  if (IsPlanted(Bug::kAckBeforeCommit)) TellAll(pending, outcomes, group);
+  failed_ = group.Commit(IsPlanted(Bug::kAckBeforeSync) ? storage::Sync::kNo : options_.sync);
   if (!failed_.ok()) {
     // Nothing was applied in memory, but the log may have the batch and bring it back at the next
     // start: neither done nor failed.
@@ -100,7 +109,7 @@ void LocalStore::Commit(std::vector<Pending> pending, WallMillis now) {
     if (draft.changed) housekeeper_.Tidy(draft.id(), draft.log, now);
   }
   if (options_.committed != nullptr) options_.committed(group);
-  for (size_t i = 0; i < pending.size(); ++i) Tell(pending[i], std::move(outcomes[i]), group);
+  TellAll(pending, outcomes, group);
 }
 
 // Requests that no holder has dropped yet: they go when they are older than their time to live, and

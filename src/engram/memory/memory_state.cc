@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "engram/base/planted.h"
+
 namespace engram::memory {
 namespace {
 
@@ -50,6 +52,7 @@ bool HasLink(const MemoryState& state, const LinkRecord& link) {
 bool ReplacedByRevision(const MemoryState& state, const Version& origin) {
   return std::any_of(state.revisions.begin(), state.revisions.end(),
                      [&](const RevisionRecord& revision) {
+                       if (IsPlanted(Bug::kTombstoneIgnored) && !revision.alive) return false;
                        return revision.origin() != origin && Covers(revision.seen, origin);
                      });
 }
@@ -73,10 +76,17 @@ bool IsTargetOf(const MemoryChange& change, const LinkRecord& link) {
                      [&](const LinkRecord& own) { return own.to == link.to; });
 }
 
+// For the bugs that a test plants: the living ones beside the one that is shown.
+void DropSiblings(MemoryState& state) {
+  const auto second = state.revisions.begin() + (Shown(state) == nullptr ? 0 : 1);
+  state.revisions.erase(second, second + static_cast<ptrdiff_t>(CountSiblings(state)));
+}
+
 // What the change has seen and is there to replace.
 void Replace(MemoryState& state, const MemoryChange& change) {
   const bool all = change.kind == MemoryChange::Kind::kRevision;
   if (all) {
+    if (IsPlanted(Bug::kSiblingDropped)) DropSiblings(state);
     std::erase_if(state.revisions, [&](const RevisionRecord& revision) {
       return Covers(change.seen, revision.origin());
     });
@@ -120,6 +130,7 @@ void Apply(MemoryState& state, MemoryChange change, Effect effect) {
   }
   if (change.kind == MemoryChange::Kind::kRevision) {
     Insert(state.revisions, std::move(change.revision));
+    if (IsPlanted(Bug::kMergeDropsLoser)) DropSiblings(state);
   }
 }
 
