@@ -1,6 +1,7 @@
 // The part of Replica that takes over, and compares, the copy of a space: a holder goes through it
-// piece by piece, beside the log, which goes on meanwhile. Both are sound in any order: a piece and
-// an entry say of each element which others it has replaced.
+// piece by piece, beside the log, which goes on meanwhile. A piece that is newer than the log is
+// sound: an entry that it has the effect of already changes nothing. An older one is not, and asked
+// for again.
 #include <xxhash.h>
 
 #include <utility>
@@ -41,7 +42,8 @@ Proposal ProposedBy(const ReplicaMessage& message) {
 void Replica::On(const NodeId& from, const Fetch& fetch, TimePoint now) {
   if (fetch.epoch != log_.holder.epoch() || !failover_.MayGiveCopies(now)) return;
   const Part part = fetch.digest.empty() ? Part::kAll : Part::kMemories;
-  const Version position = log_.last();
+  // Of the store, which may have shipped more than is known here. What is read is not older.
+  const Version position = port_.FindLog(space_).value_or(log_).last();
   auto piece = port_.ReadPiece(space_, fetch.after, fetch.until, part, options_.compare.piece);
   if (!piece.ok()) return;
   const bool equal =
@@ -62,6 +64,8 @@ void Replica::On(const NodeId& from, const Base& base, TimePoint now) {
 void Replica::On(const NodeId& from, const Piece& piece, TimePoint now) {
   if (!failover_.Hears(from, piece.epoch, now) || in_step_with_ != piece.epoch) return;
   if (!sweep_ || sweep_->installing || piece.content.after != sweep_->after) return;
+  // Entries have overtaken it, whose effects it would take away. It is asked for again.
+  if (piece.position < expected_) return;
   if (sweep_->compares) ++pieces_compared_;
   if (piece.equal) return NextPiece(piece.content.until, now);
   sweep_->installing = true;

@@ -66,8 +66,8 @@ struct Fetch {
   std::string digest;  // DigestOf the holder's own piece; "": send it whatever it is
 };
 
-// From the primary of `epoch`, whose log ends at `position`. `equal`: the holder's own piece is
-// the same; without items.
+// From the primary of `epoch`, whose log ended at `position` before the piece was read. `equal`:
+// the holder's own piece is the same; without items.
 struct Piece {
   Epoch epoch;
   Version position;

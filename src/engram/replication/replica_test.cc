@@ -180,5 +180,64 @@ TEST(Replica, AnOnlyHolderNeedsNobody) {
   EXPECT_EQ(cluster.node(0).HeldByAll(), cluster.log(0).log().last());
 }
 
+// A holder that has the log of its primary up to an entry, and takes over the copy that belongs to
+// it.
+class CopyingReplica : public ::testing::Test {
+ protected:
+  CopyingReplica() {
+    const Epoch& epoch = kEpoch;
+    EpochHistory history;
+    history.Append({epoch, 1});
+    Hear(Lineage{epoch, history});
+    for (uint64_t i = 2; i <= 10; ++i) history.Append({epoch, i});
+    LogBase base;
+    base.history = history;
+    base.logged.Add({epoch, 10});
+    base.holders = holders_;
+    base.assignment = {epoch, 1};
+    Hear(Base{epoch, base});
+    EXPECT_TRUE(log_.log().incomplete);
+    EXPECT_EQ(log_.log().last(), (Version{epoch, 10}));
+  }
+
+  void Hear(const ReplicaMessage& message) {
+    machine_.Step(holders_[0], message, now_);
+    for (;;) {
+      std::vector<Replica::Output> outputs = machine_.TakeOutput();
+      if (outputs.empty()) return;
+      for (Replica::Output& output : outputs) {
+        if (auto* run = std::get_if<Replica::Run>(&output)) Carry(*run);
+      }
+    }
+  }
+  void Carry(Replica::Run& run) {
+    machine_.GiveTo(log_, std::move(run.command), [this, id = run.id](const auto& result) {
+      machine_.OnDone(id, result.status(), now_);
+    });
+    while (log_.HasWork()) log_.Commit();
+  }
+
+  static inline const Epoch kEpoch{1, NodeId("a")};
+  const std::vector<NodeId> holders_{NodeId("a"), NodeId("b")};
+  const TimePoint now_{std::chrono::hours(1)};
+  std::mt19937_64 random_{1};
+  MapLog log_{NodeId("b"), holders_};
+  Replica machine_{SpaceId("s"), NodeId("b"), {}, holders_, {}, log_, random_, now_};
+};
+
+// It has not what the entry brought, and would take it away again.
+TEST_F(CopyingReplica, APieceThatAnEntryHasOvertakenIsAskedForAgain) {
+  Hear(Entries{kEpoch, {kEpoch, 10}, {{{kEpoch, 11}, "1/a/11/10/w11"}}});
+  EXPECT_EQ(log_.log().last(), (Version{kEpoch, 11}));
+  Piece piece{kEpoch, {kEpoch, 10}, false, {}};
+  piece.content.logged.Add({kEpoch, 10});
+  Hear(piece);
+  EXPECT_TRUE(log_.log().incomplete);
+  piece.position = {kEpoch, 11};
+  piece.content.logged.Add({kEpoch, 11});
+  Hear(piece);
+  EXPECT_FALSE(log_.log().incomplete);
+}
+
 }  // namespace
 }  // namespace engram::replication
