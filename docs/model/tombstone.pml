@@ -7,7 +7,7 @@
  *
  * Whoever has something, in its outbox or in its store, may offer it to the primary as a merge at any time: so does anti-entropy.
  *
- * Each NO_..., ..._WITHOUT_... below takes a mechanism away; tools/model shows that each is missed.
+ * Each NO_..., ..._BEFORE_... below takes a mechanism away; tools/model shows that each is missed.
  */
 
 #define N 3
@@ -24,7 +24,7 @@ typedef Holder {
   byte applied;       /* how much of the primary's log */
   byte store;         /* revisions and tombstone */
   byte outbox;
-  byte seen;          /* origins of all that is in its log, and of all that a tombstone there has seen */
+  byte seen;          /* origins of all that is in its log */
 };
 
 Holder h[N];
@@ -32,6 +32,13 @@ byte log[LENGTH];
 byte length;
 byte sent;            /* merges that were ever sent; they may arrive at any time, again and again */
 byte late;            /* merges that arrived after their sender was done with them */
+
+/* What a tombstone stands against may come as long as the log lacks it: then the tombstone is needed. */
+#ifdef COLLECT_BEFORE_SEEN
+#define IS_SETTLED true
+#else
+#define IS_SETTLED ((h[0].seen & SEEN_BY_TOMBSTONE) != 0)
+#endif
 
 #define HAS_CONFIRMED(i) (h[i].removed || h[i].applied == length)
 #ifdef NO_CONFIRMATION
@@ -41,7 +48,7 @@ byte late;            /* merges that arrived after their sender was done with th
 #endif
 
 #ifdef NO_ORIGINS
-#define IS_NEW(m) ((h[0].store & (m)) == 0 && !((h[0].store & TOMBSTONE) != 0 && ((m) & SEEN_BY_TOMBSTONE) != 0))
+#define IS_NEW(m) ((h[0].store & (m)) == 0)
 #else
 #define IS_NEW(m) ((h[0].seen & (m)) == 0)
 #endif
@@ -51,10 +58,7 @@ inline apply(i, entry) {
   :: entry == COLLECT -> h[i].store = h[i].store & ~TOMBSTONE
   :: entry == TOMBSTONE ->
      h[i].store = (h[i].store | TOMBSTONE) & ~SEEN_BY_TOMBSTONE;
-     h[i].seen = h[i].seen | TOMBSTONE;
-#ifndef TOMBSTONE_WITHOUT_CONTEXT
-     h[i].seen = h[i].seen | SEEN_BY_TOMBSTONE
-#endif
+     h[i].seen = h[i].seen | TOMBSTONE
   :: else ->
      h[i].seen = h[i].seen | entry;
      if
@@ -99,7 +103,7 @@ end:
        printf("%d applies %d\n", i, log[h[i].applied]);
        apply(i, log[h[i].applied]);
        h[i].applied++ }
-  :: d_step { i == 1 && (h[0].store & TOMBSTONE) != 0 && ALL_HAVE_CONFIRMED && length < LENGTH ->
+  :: d_step { i == 1 && (h[0].store & TOMBSTONE) != 0 && ALL_HAVE_CONFIRMED && IS_SETTLED && length < LENGTH ->
        printf("the tombstone is collected\n"); append(COLLECT) }
   :: d_step { i == 2 && !h[i].was_removed -> printf("%d is removed\n", i); h[i].removed = 1; h[i].was_removed = 1 }
   :: d_step { h[i].removed -> printf("%d comes back\n", i); come_back(i) }
