@@ -113,6 +113,7 @@ class EngineStore final : public ReplicatedStore {
   std::vector<testing::Revision> Get(const MemoryId& id) const override;
   std::vector<MemoryId> List() const override;
   std::vector<std::string> Targets(const MemoryId& id) const override;
+  size_t CountTombstones() const override { return store_.tombstones().there; }
   std::string Digest() const override;
 
   void Bind(const SpaceId& space, const HolderState& state, const std::vector<NodeId>& holders,
@@ -133,6 +134,10 @@ class EngineStore final : public ReplicatedStore {
   void Merge(const SpaceId& space, const Epoch& epoch, std::vector<Change> changes,
              Done done) override {
     log_.Merge(space, epoch, std::move(changes), Later(std::move(done)));
+  }
+  void Collect(const SpaceId& space, const Epoch& epoch,
+               std::vector<replication::Tombstone> tombstones, Done done) override {
+    log_.Collect(space, epoch, std::move(tombstones), Later(std::move(done)));
   }
   void Restart(const SpaceId& space, const Epoch& epoch, replication::LogBase base,
                Done done) override {
@@ -164,6 +169,12 @@ class EngineStore final : public ReplicatedStore {
   absl::StatusOr<std::vector<Entry>> ReadLog(const SpaceId& space, const Version& after,
                                              const ReadLimits& limits) const override {
     return log_.ReadLog(space, after, limits);
+  }
+  absl::StatusOr<replication::Tombstones> ReadTombstones(const SpaceId& space,
+                                                         const std::string& after,
+                                                         const VersionVector& confirmed,
+                                                         const ReadLimits& limits) const override {
+    return log_.ReadTombstones(space, after, confirmed, limits);
   }
   absl::StatusOr<std::vector<Change>> ReadOutbox(const SpaceId& space,
                                                  const ReadLimits& limits) const override {

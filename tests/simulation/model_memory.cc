@@ -49,6 +49,11 @@ std::string ModelChange::Encode() const {
   out.Byte(duplicate ? 1 : 0);
   out.Varint(holders.size());
   for (const NodeId& holder : holders) out.Bytes(holder.view());
+  out.Varint(collected.size());
+  for (const replication::Tombstone& tombstone : collected) {
+    out.Bytes(tombstone.name);
+    PutVersion(out, tombstone.origin);
+  }
   return out.Take();
 }
 
@@ -65,12 +70,34 @@ ModelChange ModelChange::Decode(std::string_view bytes) {
   change.previous = in.Varint();
   change.duplicate = in.Byte() != 0;
   for (size_t count = in.Count(); count > 0; --count) change.holders.emplace_back(in.Bytes());
+  change.collected.resize(in.Count());
+  for (replication::Tombstone& tombstone : change.collected) {
+    tombstone.name = in.Bytes();
+    tombstone.origin = GetVersion(in);
+  }
   ABSL_HARDENING_ASSERT(in.Finished());
   return change;
 }
 
 void ModelMemory::Apply(const ModelChange& change) {
   changes_.insert_or_assign(change.origin, change);
+}
+
+void ModelMemory::Collect(const Version& deletion) {
+  for (const ModelChange* tombstone : Tombstones()) {
+    if (tombstone->origin != deletion) continue;
+    const VersionVector seen = tombstone->seen;
+    std::erase_if(changes_, [&](const auto& entry) {
+      return entry.first == deletion || seen.Covers(entry.first);
+    });
+    return;
+  }
+}
+
+std::vector<const ModelChange*> ModelMemory::Tombstones() const {
+  std::vector<const ModelChange*> tombstones = Elements();
+  std::erase_if(tombstones, [](const ModelChange* e) { return e->kind != Kind::kForget; });
+  return tombstones;
 }
 
 bool ModelMemory::IsReplaced(const ModelChange& change) const {

@@ -11,12 +11,13 @@
 
 #include "engram/base/strong_id.h"
 #include "engram/base/version_vector.h"
+#include "engram/replication/log_port.h"
 
 namespace engram::simulation {
 
 // A change of a space, complete: whoever applies it needs nothing else.
 struct ModelChange {
-  enum class Kind : uint8_t { kAssign, kStore, kForget, kLink };
+  enum class Kind : uint8_t { kAssign, kStore, kForget, kLink, kCollect };
 
   Kind kind = Kind::kAssign;
   MemoryId id;
@@ -28,19 +29,25 @@ struct ModelChange {
   uint64_t previous = 0;        // of the origin's stream, in the log that it was appended to
   bool duplicate = false;       // another change with its request id stood in that log already
   std::vector<NodeId> holders;  // of kAssign
+  std::vector<replication::Tombstone> collected;  // of kCollect
 
   std::string Encode() const;
   // REQUIRES: encoded by Encode.
   static ModelChange Decode(std::string_view bytes);
 };
 
-// All that ever happened to it. What it is follows: every change that no other one has seen, but
-// for the duplicates, which add nothing and still have replaced what they had seen (docs/model,
-// decision 12). So the order does not matter in which they came.
+// All that ever happened to it, but for what was deleted and collected. What it is follows: every
+// change that no other one has seen, but for the duplicates, which add nothing and still have
+// replaced what they had seen (docs/model, decision 12). So the order does not matter in which they
+// came.
 class ModelMemory {
  public:
   // Nothing if it is there; whether it is a duplicate is as was said last.
   void Apply(const ModelChange& change);
+  // The deletion and all that it has seen are forgotten, if it is there and nothing has seen it.
+  void Collect(const Version& deletion);
+  // Deletions that nothing has seen.
+  std::vector<const ModelChange*> Tombstones() const;
 
   // What a change has seen that is made now. Of a link: only the links to the same target.
   VersionVector Seen(const ModelChange& change) const;

@@ -89,6 +89,18 @@ absl::Status ModelSpace::Merge(const Epoch& epoch, const std::vector<Change>& ch
   return absl::OkStatus();
 }
 
+absl::Status ModelSpace::Collect(const Epoch& epoch,
+                                 const std::vector<replication::Tombstone>& tombstones) {
+  if (!log_.holder.IsPrimary(self_) || log_.holder.epoch() != epoch) return Refused("not primary");
+  ModelChange change;
+  change.kind = ModelChange::Kind::kCollect;
+  change.origin = log_.NextPosition();
+  change.clock = clock_ + 1;
+  change.collected = tombstones;
+  AppendToLog(change.origin, change);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<SimWritten> ModelSpace::Write(const SimWrite& write, WallMillis now) {
   const bool primary = log_.holder.IsPrimary(self_);
   const bool branch = !primary && write.may_branch && log_.holder.epoch() != Epoch();
@@ -135,9 +147,27 @@ std::vector<Change> ModelSpace::ReadOutbox(const ReadLimits& limits) const {
   return read;
 }
 
+// In one piece, whatever the limits.
+replication::Tombstones ModelSpace::ReadTombstones(const std::string& after,
+                                                   const VersionVector& confirmed,
+                                                   const ReadLimits& /*limits*/) const {
+  replication::Tombstones found;
+  for (const auto& [id, memory] : memories_) {
+    if (id.value() <= after) continue;
+    for (const ModelChange* tombstone : memory.Tombstones()) {
+      const bool settled = confirmed.Covers(tombstone->origin) && confirmed.Covers(tombstone->seen);
+      if (settled) found.items.push_back({id.value(), tombstone->origin});
+    }
+  }
+  return found;
+}
+
 std::string ModelSpace::Digest() const {
   std::string digest;
-  for (const auto& [id, memory] : memories_) digest += id.value() + "=" + memory.Digest() + "\n";
+  for (const auto& [id, memory] : memories_) {
+    const std::string elements = memory.Digest();
+    if (!elements.empty()) digest += id.value() + "=" + elements + "\n";
+  }
   for (const auto& [request, origin] : requests_) {
     digest += request + "=" + std::to_string(origin.epoch.counter) + origin.epoch.primary.value() +
               std::to_string(origin.sequence) + "\n";
@@ -152,7 +182,11 @@ uint64_t ModelSpace::Tick(WallMillis now) {
 
 void ModelSpace::ApplyChange(const ModelChange& change) {
   clock_ = std::max(clock_, change.clock);
-  if (change.kind != ModelChange::Kind::kAssign) memories_[change.id].Apply(change);
+  if (change.kind == ModelChange::Kind::kAssign) return;
+  if (change.kind != ModelChange::Kind::kCollect) return memories_[change.id].Apply(change);
+  for (const replication::Tombstone& tombstone : change.collected) {
+    memories_[MemoryId(tombstone.name)].Collect(tombstone.origin);
+  }
 }
 
 // What stands in the main log is in no outbox any more.
@@ -163,7 +197,7 @@ void ModelSpace::AppendToLog(const Version& position, ModelChange change) {
   if (change.kind == ModelChange::Kind::kAssign) {
     log_.assignment = position;
     log_.holders = change.holders;
-  } else if (!change.duplicate) {
+  } else if (!change.duplicate && !change.request.empty()) {
     requests_[change.request] = change.origin;
   }
   ApplyChange(change);
@@ -173,7 +207,7 @@ void ModelSpace::AppendToLog(const Version& position, ModelChange change) {
 
 void ModelSpace::MergeIntoLog(ModelChange change) {
   change.previous = log_.logged.SequenceOf(change.origin.epoch);
-  auto done = requests_.find(change.request);
+  const auto done = requests_.find(change.request);
   change.duplicate =
       done != requests_.end() && done->second != change.origin && log_.logged.Covers(done->second);
   AppendToLog(log_.NextPosition(), std::move(change));

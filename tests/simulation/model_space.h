@@ -25,12 +25,15 @@ class ModelSpace {
   absl::Status Append(const Epoch& epoch, const Version& previous,
                       const std::vector<replication::Entry>& entries);
   absl::Status Merge(const Epoch& epoch, const std::vector<replication::Change>& changes);
+  absl::Status Collect(const Epoch& epoch, const std::vector<replication::Tombstone>& tombstones);
   absl::StatusOr<SimWritten> Write(const SimWrite& write, WallMillis now);
 
   const replication::SpaceLog& log() const { return log_; }
   std::vector<replication::Entry> ReadLog(const Version& after,
                                           const replication::ReadLimits& limits) const;
   std::vector<replication::Change> ReadOutbox(const replication::ReadLimits& limits) const;
+  replication::Tombstones ReadTombstones(const std::string& after, const VersionVector& confirmed,
+                                         const replication::ReadLimits& limits) const;
   const std::map<MemoryId, ModelMemory>& memories() const { return memories_; }
   std::string Digest() const;
 

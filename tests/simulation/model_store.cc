@@ -36,6 +36,7 @@ class ModelStore final : public ReplicatedStore {
   std::vector<testing::Revision> Get(const MemoryId& id) const override;
   std::vector<MemoryId> List() const override;
   std::vector<std::string> Targets(const MemoryId& id) const override;
+  size_t CountTombstones() const override;
   std::string Digest() const override { return space().Digest(); }
 
   void Bind(const SpaceId&, const HolderState& state, const std::vector<NodeId>& holders,
@@ -56,6 +57,12 @@ class ModelStore final : public ReplicatedStore {
   }
   void Merge(const SpaceId&, const Epoch& epoch, std::vector<Change> changes, Done done) override {
     Queue([epoch, changes = std::move(changes)](ModelSpace& s) { return s.Merge(epoch, changes); },
+          std::move(done));
+  }
+  void Collect(const SpaceId&, const Epoch& epoch, std::vector<replication::Tombstone> tombstones,
+               Done done) override {
+    Queue([epoch, tombstones = std::move(tombstones)](
+              ModelSpace& s) { return s.Collect(epoch, tombstones); },
           std::move(done));
   }
   // The model keeps its whole log, so nobody has to take over a copy of it.
@@ -83,6 +90,11 @@ class ModelStore final : public ReplicatedStore {
   absl::StatusOr<std::vector<Entry>> ReadLog(const SpaceId&, const Version& after,
                                              const ReadLimits& limits) const override {
     return space().ReadLog(after, limits);
+  }
+  absl::StatusOr<replication::Tombstones> ReadTombstones(const SpaceId&, const std::string& after,
+                                                         const VersionVector& confirmed,
+                                                         const ReadLimits& limits) const override {
+    return space().ReadTombstones(after, confirmed, limits);
   }
   absl::StatusOr<std::vector<Change>> ReadOutbox(const SpaceId&,
                                                  const ReadLimits& limits) const override {
@@ -154,6 +166,12 @@ std::vector<MemoryId> ModelStore::List() const {
     if (!memory.Shown().empty()) ids.push_back(id);
   }
   return ids;
+}
+
+size_t ModelStore::CountTombstones() const {
+  size_t count = 0;
+  for (const auto& [id, memory] : space().memories()) count += memory.Tombstones().size();
+  return count;
 }
 
 std::vector<std::string> ModelStore::Targets(const MemoryId& id) const {

@@ -36,6 +36,8 @@ ReplicatedCluster::ReplicatedCluster(const ReplicatedOptions& options)
       clients_(*this) {
   // Nothing may hang on the turns in which holders try to take over.
   if (options.seed % 4 == 1) world_.replicas.failover.turn = {};
+  // So often that faults meet it, a few tombstones at a time.
+  world_.replicas.tombstones = {seconds(1), milliseconds(100), {3, 1u << 20}};
   world_.on_step = [this](size_t i) { HoldEveryMoment(i); };
   world_.deliver = [this](size_t to, const NodeId& from,
                           const replication::ReplicaMessage& message) {
@@ -112,7 +114,7 @@ void ReplicatedCluster::Settle() {
   do {
     CalmDown();
     RunFor(seconds(1));
-  } while (scheduler_.now() < end && !AllEqual());
+  } while (scheduler_.now() < end && !(AllEqual() && AllCollected()));
   HoldTheEnd();
 }
 
@@ -142,6 +144,13 @@ bool ReplicatedCluster::AllEqual() {
   return true;
 }
 
+// A holder that is gone for good confirms nothing any more.
+bool ReplicatedCluster::AllCollected() const {
+  return !lost_.empty() || std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+    return node->is_up() && node->store().CountTombstones() == 0;
+  });
+}
+
 void ReplicatedCluster::HoldEqual(size_t first, size_t other) {
   const replication::SpaceLog a = nodes_[first]->StoredLog();
   const replication::SpaceLog b = nodes_[other]->StoredLog();
@@ -168,6 +177,7 @@ void ReplicatedCluster::HoldTheEnd() {
       Blame(fmt::format("{} has lost the link {}", NameOf(i), link));
     }
   }
+  if (!AllCollected()) Blame("tombstones are left");
   RecordCopies(clients_.history());
   const testing::Verdict verdict = testing::Judge(
       clients_.history(), {.listed_max = 5, .copies = nodes_.size(), .late = Duration()});

@@ -75,6 +75,7 @@ class ReplicatedCluster {
   void HoldEveryMoment(size_t i);
   void CalmDown();
   bool AllEqual();
+  bool AllCollected() const;
   void HoldTheEnd();
   void HoldEqual(size_t first, size_t other);
   void RecordCopies(testing::History& history);

@@ -50,6 +50,7 @@ class ReplicatedStore : public replication::LogPort {
   virtual std::vector<testing::Revision> Get(const MemoryId& id) const = 0;
   virtual std::vector<MemoryId> List() const = 0;  // living ones
   virtual std::vector<std::string> Targets(const MemoryId& id) const = 0;
+  virtual size_t CountTombstones() const = 0;
   // Of everything that must be equal in all copies.
   virtual std::string Digest() const = 0;
 };

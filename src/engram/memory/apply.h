@@ -48,7 +48,8 @@ absl::StatusOr<WriteResult> ApplyLink(const WriteContext& context, const LinkCom
 // --- entries
 
 // Puts the effect of the entry into the space: memory, clock, dimension. An assignment has none.
-// `text`: of its content, if that was analysed already. An error leaves everything untouched.
+// `text`: of its content, if that was analysed already. An error leaves everything untouched, but
+// for an entry that collects tombstones.
 [[nodiscard]] absl::Status ApplyEntry(ApplyContext context, const LogEntry& entry,
                                       AnalyzedText* text);
 // The same on a memory that was read already.
@@ -58,6 +59,10 @@ absl::StatusOr<WriteResult> ApplyLink(const WriteContext& context, const LinkCom
 // What a repetition of the request gets. Nothing for an entry that is a duplicate, or of no
 // request.
 void RememberRequest(ApplyContext context, const LogEntry& entry);
+
+// An entry by which all holders drop these tombstones, at that place of the log.
+LogEntry MakeCollection(ApplyContext context, const Version& position, WallMillis now,
+                        std::vector<replication::Tombstone> tombstones);
 
 // An entry that makes `holders` the space's, at that place of the log.
 LogEntry MakeAssignment(ApplyContext context, const Version& position, WallMillis now,

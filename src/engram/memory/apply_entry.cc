@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <span>
 #include <tuple>
 
 #include "engram/memory/apply.h"
@@ -60,12 +62,29 @@ absl::StatusOr<MemoryDraft> ReadFor(ApplyContext context, const LogEntry& entry)
   return MemoryDraft::ReadWithLinksTo(context, entry.id, entry.links.front().to);
 }
 
+// Whichever of them this copy still has. An element goes by its name alone, so it makes no
+// difference what has come to its memory before, or will come after, on this node or another.
+absl::Status CollectAll(ApplyContext context, std::span<const replication::Tombstone> tombstones) {
+  while (!tombstones.empty()) {
+    const std::string& name = tombstones.front().name;
+    const auto end = std::find_if(tombstones.begin(), tombstones.end(),
+                                  [&](const auto& other) { return other.name != name; });
+    const auto count = static_cast<size_t>(end - tombstones.begin());
+    auto memory = MemoryDraft::Read(context, MemoryId(name));
+    if (!memory.ok()) return memory.status();
+    memory->Collect(tombstones.first(count));
+    tombstones = tombstones.subspan(count);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ApplyEntry(ApplyContext context, const LogEntry& entry, AnalyzedText* text) {
-  if (entry.operation == LogOperation::kAssign) {
-    context.space.FollowClock(entry.revision);
-    return absl::OkStatus();
+  if (!entry.IsOfRequest()) {
+    absl::Status collected = CollectAll(context, entry.collected);
+    if (collected.ok()) context.space.FollowClock(entry.revision);
+    return collected;
   }
   auto memory = ReadFor(context, entry);
   if (!memory.ok()) return memory.status();
@@ -86,7 +105,7 @@ absl::Status ApplyEntryTo(MemoryDraft& memory, ApplyContext context, const LogEn
 
 void RememberRequest(ApplyContext context, const LogEntry& entry) {
   const RequestId& id = entry.revision.request_id;
-  if (entry.duplicate || entry.operation == LogOperation::kAssign) return;
+  if (entry.duplicate || !entry.IsOfRequest()) return;
   WriteResult result;
   result.id = entry.id;
   result.version = entry.revision.version;
@@ -94,6 +113,15 @@ void RememberRequest(ApplyContext context, const LogEntry& entry) {
   result.space_created = entry.space_created;
   context.batch.Put(Family::kRequests, RequestKey(context.space.id(), {id, entry.line}),
                     EncodeRequest({result, entry.fingerprint}));
+}
+
+LogEntry MakeCollection(ApplyContext context, const Version& position, WallMillis now,
+                        std::vector<replication::Tombstone> tombstones) {
+  LogEntry entry;
+  entry.operation = LogOperation::kCollect;
+  entry.revision = context.space.NextRevision(now, position, RequestId());
+  entry.collected = std::move(tombstones);
+  return entry;
 }
 
 LogEntry MakeAssignment(ApplyContext context, const Version& position, WallMillis now,

@@ -12,6 +12,7 @@ namespace {
 using replication::EpochHistory;
 using replication::HolderState;
 using replication::SpaceLog;
+using replication::Tombstone;
 using storage::Family;
 
 absl::Status Fenced(const LogContext& context, const Epoch& epoch) {
@@ -81,6 +82,19 @@ absl::StatusOr<std::vector<LogEntry>> ReadOutbox(const LogContext& context) {
   }
   if (absl::Status status = cursor->status(); !status.ok()) return status;
   return entries;
+}
+
+// Of these, the ones whose memory still has a tombstone.
+absl::StatusOr<std::vector<Tombstone>> StillThere(const LogContext& context,
+                                                  const std::vector<Tombstone>& tombstones) {
+  std::vector<Tombstone> there;
+  for (const Tombstone& tombstone : tombstones) {
+    const std::string key = MemoryKey(context.apply.space.id(), MemoryId(tombstone.name));
+    auto found = context.apply.batch.Get(Family::kTombstones, key);
+    if (!found.ok()) return found.status();
+    if (found->has_value()) there.push_back(tombstone);
+  }
+  return there;
 }
 
 absl::Status AppendReceived(const LogContext& context, ReceivedEntry& received) {
@@ -184,6 +198,22 @@ absl::Status ApplyCommand(const LogContext& context, MergeCommand& merge) {
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::Status ApplyCommand(const LogContext& context, const CollectCommand& collect) {
+  SpaceDraft& space = context.apply.space;
+  if (!InOffice(space.log, context.self) || collect.epoch != space.log.holder.epoch()) {
+    return Fenced(context, collect.epoch);
+  }
+  auto there = StillThere(context, collect.tombstones);
+  if (!there.ok()) return there.status();
+  if (there->empty()) return absl::OkStatus();
+  context.begun = true;
+  const Version position = space.log.NextPosition();
+  const LogEntry entry = MakeCollection(context.apply, position, context.now, *std::move(there));
+  absl::Status applied = ApplyEntry(context.apply, entry, nullptr);
+  if (!applied.ok()) return applied;
+  return space.Append(context.apply.batch, position, entry, EncodeLogEntry(entry));
 }
 
 }  // namespace engram::memory

@@ -26,6 +26,7 @@ bool InOffice(const replication::SpaceLog& log, const NodeId& self);
 [[nodiscard]] absl::Status ApplyCommand(const LogContext& context, const FollowCommand& follow);
 [[nodiscard]] absl::Status ApplyCommand(const LogContext& context, AppendCommand& append);
 [[nodiscard]] absl::Status ApplyCommand(const LogContext& context, MergeCommand& merge);
+[[nodiscard]] absl::Status ApplyCommand(const LogContext& context, const CollectCommand& collect);
 [[nodiscard]] absl::Status ApplyCommand(const LogContext& context, const RestartCommand& restart);
 [[nodiscard]] absl::Status ApplyCommand(const LogContext& context, InstallCommand& install);
 [[nodiscard]] absl::Status ApplyCommand(const LogContext& context, const CompleteCommand& complete);

@@ -66,6 +66,7 @@ SpaceDraft* CommitGroup::FindDraft(const SpaceId& space) {
   if (state == nullptr) return nullptr;
   SpaceDraft draft;
   draft.record = state->record();
+  draft.tombstones_before = draft.record.tombstones;
   draft.log = state->log();
   draft.state = std::move(state);
   return &drafts_.try_emplace(space.value(), std::move(draft)).first->second;

@@ -24,6 +24,7 @@
 #include "absl/status/statusor.h"
 #include "engram/memory/consolidation_plan.h"
 #include "engram/memory/findings.h"
+#include "engram/memory/tombstone_counts.h"
 #include "engram/memory/types.h"
 #include "engram/replication/log_port.h"
 #include "engram/storage/database.h"
@@ -109,6 +110,8 @@ class Engine {
   // Equal for equal copies, once they have the same log and nothing waits in an outbox. Reads the
   // whole space: for a worker. NoAssignment if the space is not held here.
   virtual absl::StatusOr<SpaceDigest> Digest(const SpaceId& space) const = 0;
+
+  virtual TombstoneCounts Tombstones() const = 0;
 
   // The logs of the spaces, for replication; its commands are queued with the writes.
   virtual replication::LogPort& log() = 0;

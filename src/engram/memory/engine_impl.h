@@ -40,6 +40,7 @@ class EngineImpl final : public Engine {
   std::optional<SpaceSummary> FindSpace(std::string_view space) const override;
   std::vector<SpaceSummary> ListSpaces() const override;
   absl::StatusOr<SpaceDigest> Digest(const SpaceId& space) const override;
+  TombstoneCounts Tombstones() const override { return store_.tombstones(); }
   replication::LogPort& log() override { return log_; }
   storage::Database& database() override { return *database_; }
   bool BackgroundIdle() const override { return keeper_.Idle(); }

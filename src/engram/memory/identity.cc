@@ -4,6 +4,7 @@
 
 #include "engram/base/error.h"
 #include "engram/memory/keys.h"
+#include "engram/memory/take_over.h"
 
 namespace engram::memory {
 namespace {
@@ -44,6 +45,7 @@ absl::Status CheckIdentity(const std::filesystem::path& dir, const Identity& hel
 // An older database is from now on one of this format: an older program would misread it.
 absl::Status Raise(storage::Database& database, std::string_view format) {
   if (format == EncodeFormatVersion(kFormatVersion)) return absl::OkStatus();
+  if (absl::Status found = FindTombstones(database); !found.ok()) return found;
   const auto batch = database.MakeBatch();
   batch->Put(Family::kCluster, kFormatKey, EncodeFormatVersion(kFormatVersion));
   return database.Write(*batch, storage::Sync::kYes);

@@ -8,6 +8,7 @@
 //   log       space NUL epoch primary NUL sequence      -> LogEntry
 //   requests  space NUL request-id line                 -> RequestRecord
 //   outbox    space NUL clock clock-counter epoch primary NUL sequence -> LogEntry
+//   tombstones  space NUL id                            -> nothing: the memory has a tombstone
 //   cluster   "format"                                  -> FormatVersion
 //   cluster   "identity"                                -> Identity
 //   cluster   "space" NUL space                         -> SpaceRecord
@@ -37,7 +38,8 @@ inline constexpr std::string_view kSpaceRecordPrefix{"space\0", 6};
 inline constexpr std::string_view kSpaceLogPrefix{"log\0", 4};
 
 std::string SpacePrefix(std::string_view space);
-std::string MemoryKey(const SpaceId& space, const MemoryId& id);  // also of terms and vectors
+// Also of terms, vectors and tombstones.
+std::string MemoryKey(const SpaceId& space, const MemoryId& id);
 std::string LinksPrefix(const SpaceId& space, const MemoryId& from);
 std::string LinkKey(const SpaceId& space, const MemoryId& from, const MemoryId& to);
 std::string LogKey(const SpaceId& space, const Version& version);

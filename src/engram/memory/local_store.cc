@@ -82,6 +82,7 @@ absl::Status LocalStore::Load() {
     const SpaceId id(cursor->key().substr(kSpaceRecordPrefix.size()));
     auto log = ReadSpaceLog(database_, id, *record, options_.node);
     if (!log.ok()) return log.status();
+    tombstones_ += record->tombstones;
     spaces_.Insert(
         std::make_shared<SpaceState>(id, *record, *std::move(log), SpaceState::Stored::kSomething));
   }
@@ -106,6 +107,8 @@ void LocalStore::Commit(std::vector<Pending> pending, WallMillis now) {
     return;
   }
   for (const auto& [name, draft] : group.drafts()) {
+    tombstones_ += draft.record.tombstones - draft.tombstones_before;
+    collected_ += draft.collected;
     if (draft.changed) housekeeper_.Tidy(draft.id(), draft.log, now);
   }
   if (options_.committed != nullptr) options_.committed(group);

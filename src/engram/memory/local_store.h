@@ -11,6 +11,7 @@
 // Not thread-safe but for reading. What it is made with outlives it.
 #pragma once
 
+#include <atomic>
 #include <span>
 #include <variant>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "engram/memory/housekeeper.h"
 #include "engram/memory/reply_cache.h"
 #include "engram/memory/space_table.h"
+#include "engram/memory/tombstone_counts.h"
 #include "engram/storage/database.h"
 
 namespace engram::memory {
@@ -50,6 +52,8 @@ class LocalStore {
   // Equal for equal copies (space_digest.h). REQUIRES: the space is in spaces(). Thread-safe.
   absl::StatusOr<SpaceDigest> Digest(const SpaceId& space) const;
 
+  TombstoneCounts tombstones() const { return {tombstones_.load(), collected_.load()}; }
+
   const SpaceTable& spaces() const { return spaces_; }
   ReplyCache& replies() const { return replies_; }
   // Thread-safe.
@@ -63,6 +67,8 @@ class LocalStore {
   SpaceTable spaces_;
   mutable ReplyCache replies_;
   Housekeeper housekeeper_;
+  std::atomic<uint64_t> tombstones_ = 0;
+  std::atomic<uint64_t> collected_ = 0;
   absl::Status failed_;
 };
 

@@ -44,6 +44,11 @@ struct MergeCommand {
   std::vector<ReceivedEntry> changes;
 };
 
+struct CollectCommand {
+  Epoch epoch;
+  std::vector<replication::Tombstone> tombstones;
+};
+
 struct RestartCommand {
   Epoch epoch;
   replication::LogBase base;
@@ -64,7 +69,7 @@ struct CompleteCommand {
 struct LogCommand {
   SpaceId space;
   std::variant<BindCommand, TakeOfficeCommand, FollowCommand, AppendCommand, MergeCommand,
-               RestartCommand, InstallCommand, CompleteCommand>
+               CollectCommand, RestartCommand, InstallCommand, CompleteCommand>
       what;
 };
 

@@ -31,10 +31,21 @@ absl::Status FromFirstFormat(LogEntry& entry) {
   return absl::OkStatus();
 }
 
+std::vector<replication::Tombstone> TakeCollected(Decoder& in) {
+  std::vector<replication::Tombstone> collected(in.Count());
+  for (replication::Tombstone& tombstone : collected) {
+    tombstone.name = in.Bytes();
+    tombstone.origin = parts::TakeVersion(in);
+  }
+  return collected;
+}
+
 }  // namespace
 
+// The third format is the second with what is collected: no other entry needs it.
 std::string EncodeLogEntry(const LogEntry& entry) {
-  Encoder out = parts::Begin(parts::kSecondFormat);
+  const bool collects = entry.operation == LogOperation::kCollect;
+  Encoder out = parts::Begin(collects ? parts::kThirdFormat : parts::kSecondFormat);
   out.Reserve(entry.body.size() + entry.embedding.size() * sizeof(float) + 160);
   out.Byte(static_cast<uint8_t>(entry.operation));
   out.Byte(FlagsOf(entry));
@@ -48,14 +59,20 @@ std::string EncodeLogEntry(const LogEntry& entry) {
   out.Floats(entry.embedding);
   parts::Put(out, entry.links);
   parts::Put(out, entry.holders);
+  if (!collects) return out.Take();
+  out.Varint(entry.collected.size());
+  for (const replication::Tombstone& tombstone : entry.collected) {
+    out.Bytes(tombstone.name);
+    parts::Put(out, tombstone.origin);
+  }
   return out.Take();
 }
 
 absl::StatusOr<LogEntry> DecodeLogEntry(std::string_view bytes) {
   Decoder in(bytes);
   const uint8_t format = in.Byte();
-  if (format != parts::kFirstFormat && format != parts::kSecondFormat) return Damaged("log entry");
-  const bool second = format == parts::kSecondFormat;
+  if (format < parts::kFirstFormat || format > parts::kThirdFormat) return Damaged("log entry");
+  const bool second = format >= parts::kSecondFormat;
   LogEntry entry;
   entry.operation = static_cast<LogOperation>(in.Byte());
   if (second) TakeFlags(in.Byte(), entry);
@@ -71,8 +88,10 @@ absl::StatusOr<LogEntry> DecodeLogEntry(std::string_view bytes) {
   entry.embedding = in.Floats();
   entry.links = parts::TakeLinks(in);
   if (second) entry.holders = parts::TakeNodes(in);
+  if (format == parts::kThirdFormat) entry.collected = TakeCollected(in);
+  const bool collects = entry.operation == LogOperation::kCollect;
   if (!in.Finished() || entry.operation < LogOperation::kAssign ||
-      entry.operation > LogOperation::kLink) {
+      entry.operation > LogOperation::kCollect || collects != (format == parts::kThirdFormat)) {
     return Damaged("log entry");
   }
   if (second) return entry;

@@ -119,6 +119,13 @@ void LogStore::Merge(const SpaceId& space, const Epoch& epoch, std::vector<Chang
   submit_({{space, std::move(command)}, std::move(done), bytes});
 }
 
+void LogStore::Collect(const SpaceId& space, const Epoch& epoch,
+                       std::vector<replication::Tombstone> tombstones, Done done) {
+  size_t bytes = sizeof(PendingCommand);
+  for (const auto& tombstone : tombstones) bytes += sizeof(tombstone) + tombstone.name.size();
+  submit_({{space, CollectCommand{epoch, std::move(tombstones)}}, std::move(done), bytes});
+}
+
 void LogStore::Restart(const SpaceId& space, const Epoch& epoch, replication::LogBase base,
                        Done done) {
   auto totals = DecodeSpace(base.totals);
@@ -209,6 +216,34 @@ absl::StatusOr<replication::CopyPiece> LogStore::ReadPiece(const SpaceId& space,
   auto piece = memory::ReadPiece(SourceOf(database_, *snapshot), space, after, until, part, limits);
   if (piece.ok()) piece->logged = log->logged;
   return piece;
+}
+
+// A memory that has just changed is met with or without its tombstone; the command looks again.
+absl::StatusOr<replication::Tombstones> LogStore::ReadTombstones(const SpaceId& space,
+                                                                 const std::string& after,
+                                                                 const VersionVector& confirmed,
+                                                                 const ReadLimits& limits) const {
+  replication::Tombstones found;
+  const std::string prefix = SpacePrefix(space.view());
+  auto cursor = database_.Scan(Family::kTombstones, prefix);
+  if (!after.empty()) cursor->Seek(prefix + after);
+  if (cursor->valid() && cursor->key() == prefix + after) cursor->Next();
+  for (Reading reading(limits); cursor->valid(); cursor->Next()) {
+    auto bytes = database_.Get(Family::kMemories, cursor->key());
+    if (!bytes.ok()) return bytes.status();
+    if (!reading.Take(bytes->value_or("").size())) return found;
+    found.until = cursor->key().substr(prefix.size());
+    if (!bytes->has_value()) continue;
+    auto memory = DecodeMemory(**bytes);
+    if (!memory.ok()) return memory.status();
+    for (const RevisionRecord& revision : memory->revisions) {
+      if (!MayBeCollected(revision, confirmed)) continue;
+      found.items.push_back({found.until, revision.origin()});
+    }
+  }
+  if (absl::Status status = cursor->status(); !status.ok()) return status;
+  found.until.clear();
+  return found;
 }
 
 absl::StatusOr<std::vector<Change>> LogStore::ReadOutbox(const SpaceId& space,

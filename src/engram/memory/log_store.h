@@ -28,6 +28,8 @@ class LogStore final : public replication::LogPort {
               std::vector<replication::Entry> entries, Done done) override;
   void Merge(const SpaceId& space, const Epoch& epoch, std::vector<replication::Change> changes,
              Done done) override;
+  void Collect(const SpaceId& space, const Epoch& epoch,
+               std::vector<replication::Tombstone> tombstones, Done done) override;
   void Restart(const SpaceId& space, const Epoch& epoch, replication::LogBase base,
                Done done) override;
   void Install(const SpaceId& space, const Epoch& epoch, replication::CopyPiece piece,
@@ -43,6 +45,9 @@ class LogStore final : public replication::LogPort {
   absl::StatusOr<replication::LogBase> ReadBase(const SpaceId& space) const override;
   absl::StatusOr<replication::CopyPiece> ReadPiece(
       const SpaceId& space, const std::string& after, const std::string& until, Part part,
+      const replication::ReadLimits& limits) const override;
+  absl::StatusOr<replication::Tombstones> ReadTombstones(
+      const SpaceId& space, const std::string& after, const VersionVector& confirmed,
       const replication::ReadLimits& limits) const override;
   absl::StatusOr<std::vector<replication::Change>> ReadOutbox(
       const SpaceId& space, const replication::ReadLimits& limits) const override;

@@ -26,7 +26,7 @@ class RandomHolders {
   void Step() {
     LogNode& node = nodes_[Below(3)];
     node.now += static_cast<int64_t>(Below(3));
-    switch (Below(8)) {
+    switch (Below(9)) {
       case 0:
       case 1:
       case 2:
@@ -36,6 +36,8 @@ class RandomHolders {
       case 4:
         if (Below(3) == 0) return FailOver();
         return node.Open();
+      case 5:
+        return Collect();
       default:
         return Sync(node, 1 + Below(4));
     }
@@ -55,11 +57,25 @@ class RandomHolders {
     }
   }
 
+  // What all holders have in a log that is a piece of the primary's.
+  void Collect() {
+    const LogNode* least = &primary();
+    for (const LogNode& node : nodes_) {
+      const replication::SpaceLog log = node.Log();
+      if (log.incomplete || !primary().Log().history.Contains(log.last())) return;
+      if (log.last() < least->Log().last()) least = &node;
+    }
+    const uint64_t before = primary().Record().tombstones;
+    ASSERT_TRUE(primary().Collect(least->Log().logged).ok());
+    collected_ += before - primary().Record().tombstones;
+  }
+
   LogNode& node(size_t index) { return nodes_[index]; }
   LogNode& primary() { return nodes_[primary_]; }
   const std::map<RequestId, bool>& acknowledged() const { return acknowledged_; }
   size_t failovers() const { return counter_ - 1; }
   size_t copies() const { return copies_; }
+  size_t collected() const { return collected_; }
 
  private:
   size_t Below(size_t bound) {
@@ -129,6 +145,7 @@ class RandomHolders {
   std::mt19937_64 random_;
   bool primary_writes_ = true;
   size_t copies_ = 0;
+  size_t collected_ = 0;
   std::vector<Version> bases_;  // where logs were restarted
   const std::vector<NodeId> holders_{NodeId("a"), NodeId("b"), NodeId("c")};
   std::array<LogNode, 3> nodes_{LogNode("a", holders_), LogNode("b", holders_),
@@ -153,11 +170,16 @@ TEST(LogStoreRandom, CopiesBecomeEqualAndEveryRequestHasOneEffect) {
   size_t copies = 0;
   size_t duplicates = 0;
   size_t siblings = 0;
+  size_t collected = 0;
   for (uint64_t seed = 1; seed <= kRuns; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     RandomHolders holders(seed);
     for (int step = 0; step < kSteps; ++step) holders.Step();
     holders.Heal();
+    holders.Collect();
+    holders.Heal();
+    ASSERT_EQ(holders.primary().Record().tombstones, 0u);
+    collected += holders.collected();
     failovers += holders.failovers();
 
     copies += holders.copies();
@@ -183,6 +205,7 @@ TEST(LogStoreRandom, CopiesBecomeEqualAndEveryRequestHasOneEffect) {
   EXPECT_GT(copies, kRuns);
   EXPECT_GT(duplicates, kRuns / 10);
   EXPECT_GT(siblings, kRuns / 10);
+  EXPECT_GT(collected, kRuns);
 }
 
 }  // namespace

@@ -90,6 +90,7 @@ MemoryDraft::Before MemoryDraft::Remember() const {
     before.shown.memory.revision = shown->memory.revision;
   }
   before.siblings = CountSiblings(state_);
+  before.tombstones = CountTombstones(state_);
   before.has_links = has_links_;
   for (const RevisionRecord& revision : state_.revisions) {
     before.revisions.push_back(revision.origin());
@@ -105,6 +106,15 @@ absl::Status MemoryDraft::Apply(MemoryChange change, Effect effect, AnalyzedText
   if (absl::Status read = TakeAlongEmbedding(); !read.ok()) return read;
   Put(before, origin, text);
   return absl::OkStatus();
+}
+
+void MemoryDraft::Collect(std::span<const replication::Tombstone> tombstones) {
+  const Before before = Remember();
+  for (const replication::Tombstone& tombstone : tombstones) {
+    memory::Collect(state_, tombstone.origin);
+  }
+  stores_.space.collected += before.tombstones - CountTombstones(state_);
+  Put(before, Version(), nullptr);
 }
 
 absl::Status MemoryDraft::Replace(MemoryState state) {
@@ -141,6 +151,7 @@ void MemoryDraft::Put(const Before& before, const Version& changed, AnalyzedText
   } else {
     ChangeLinksOfIndex(before);
   }
+  PutTombstone(before);
   PutRecord(before);
 }
 
@@ -195,6 +206,18 @@ void MemoryDraft::PutLinks(const Before& before) {
   }
 }
 
+// So that tombstones are found without reading all memories.
+void MemoryDraft::PutTombstone(const Before& before) {
+  const bool has = CountTombstones(state_) > 0;
+  if (has == (before.tombstones > 0)) return;
+  const std::string key = MemoryKey(stores_.space.id(), id_);
+  if (has) {
+    stores_.batch.Put(Family::kTombstones, key, "");
+  } else {
+    stores_.batch.Delete(Family::kTombstones, key);
+  }
+}
+
 void MemoryDraft::PutRecord(const Before& before) {
   const bool same =
       !before.replaced && before.has_links == has_links_ &&
@@ -215,6 +238,7 @@ void MemoryDraft::PutRecord(const Before& before) {
 void MemoryDraft::Count(const Before& before) {
   SpaceRecord& space = stores_.space.record;
   space.siblings += CountSiblings(state_) - before.siblings;
+  space.tombstones += CountTombstones(state_) - before.tombstones;
   if (before.alive) {
     space.memories -= 1;
     space.words -= before.shown.text_length;

@@ -5,6 +5,7 @@
 // For the commit thread only; made for one change.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -34,6 +35,10 @@ class MemoryDraft {
   // anything: an error leaves batch and space untouched. Called once.
   [[nodiscard]] absl::Status Apply(MemoryChange change, Effect effect, AnalyzedText* text);
 
+  // These tombstones of the memory go, as far as they are there. Called once. REQUIRES: read with
+  // all links.
+  void Collect(std::span<const replication::Tombstone> tombstones);
+
   // The state as a whole, each revision with its embedding. Called once. REQUIRES: read with all
   // links.
   [[nodiscard]] absl::Status Replace(MemoryState state);
@@ -45,6 +50,7 @@ class MemoryDraft {
     bool replaced = false;  // everything is put anew
     RevisionRecord shown;   // without its content
     size_t siblings = 0;
+    size_t tombstones = 0;
     bool has_links = false;
     std::vector<Version> revisions;
     std::vector<LinkRecord> links;
@@ -62,6 +68,7 @@ class MemoryDraft {
   void PutShown(const Before& before, const Version& changed, AnalyzedText* text);
   void PutRemoved(const Before& before);
   void PutLinks(const Before& before);
+  void PutTombstone(const Before& before);
   void PutRecord(const Before& before);
   void Count(const Before& before);
   void ChangeLinksOfIndex(const Before& before);

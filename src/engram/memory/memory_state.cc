@@ -134,6 +134,16 @@ void Apply(MemoryState& state, MemoryChange change, Effect effect) {
   }
 }
 
+bool MayBeCollected(const RevisionRecord& revision, const VersionVector& confirmed) {
+  return !revision.alive && confirmed.Covers(revision.origin()) && confirmed.Covers(revision.seen);
+}
+
+void Collect(MemoryState& state, const Version& tombstone) {
+  std::erase_if(state.revisions, [&](const RevisionRecord& revision) {
+    return !revision.alive && revision.origin() == tombstone;
+  });
+}
+
 MemoryState Merge(const MemoryState& a, const VersionVector& seen_a, const MemoryState& b,
                   const VersionVector& seen_b) {
   MemoryState merged;
@@ -159,6 +169,12 @@ size_t CountSiblings(const MemoryState& state) {
   const auto alive = std::count_if(state.revisions.begin(), state.revisions.end(),
                                    [](const RevisionRecord& revision) { return revision.alive; });
   return alive > 1 ? static_cast<size_t>(alive - 1) : 0;
+}
+
+size_t CountTombstones(const MemoryState& state) {
+  return static_cast<size_t>(
+      std::count_if(state.revisions.begin(), state.revisions.end(),
+                    [](const RevisionRecord& revision) { return !revision.alive; }));
 }
 
 std::vector<Link> ShownLinks(const MemoryState& state) {

@@ -75,6 +75,15 @@ enum class Effect : uint8_t { kNormal, kDuplicate };
 // change of kind kLink, a state with the links to its target is enough.
 void Apply(MemoryState& state, MemoryChange change, Effect effect = Effect::kNormal);
 
+// Whether a tombstone may go when all holders have `confirmed` in their main log: itself, and
+// whatever it has seen. Nothing that it stands against can come any more then: a change that stands
+// in a log is never merged again (docs/model, decision 19).
+bool MayBeCollected(const RevisionRecord& revision, const VersionVector& confirmed);
+
+// The tombstone of that origin goes, if it is still there. What stands beside it stays: neither has
+// seen the other.
+void Collect(MemoryState& state, const Version& tombstone);
+
 // The state of who has had every change that one of two holders has had: an element that only one
 // of them has stays unless the other has had it (`seen_...`: everything that it ever had of the
 // space), and so must have replaced it. Commutative, associative, idempotent.
@@ -85,6 +94,7 @@ MemoryState Merge(const MemoryState& a, const VersionVector& seen_a, const Memor
 // ones, which follow it, are its siblings.
 const RevisionRecord* Shown(const MemoryState& state);
 size_t CountSiblings(const MemoryState& state);
+size_t CountTombstones(const MemoryState& state);
 // Of each target the latest link.
 std::vector<Link> ShownLinks(const MemoryState& state);
 

@@ -13,6 +13,7 @@ namespace engram::memory::parts {
 
 inline constexpr uint8_t kFirstFormat = 1;
 inline constexpr uint8_t kSecondFormat = 2;
+inline constexpr uint8_t kThirdFormat = 3;
 
 absl::Status Damaged(std::string_view what);
 

@@ -2,6 +2,7 @@
 // tells its format; an older format stays readable, a newer one is refused by the database's own
 // format version when opening.
 //
+// Format 2 had no entries that collect tombstones, and did not count those (take_over.h).
 // Format 1, before there were copies, had one writer: a change had seen all before it in its
 // stream. It is read as that.
 //
@@ -18,12 +19,13 @@
 #include "engram/memory/analyzer.h"
 #include "engram/memory/memory_state.h"
 #include "engram/memory/types.h"
+#include "engram/replication/log_port.h"
 #include "engram/replication/space_log.h"
 
 namespace engram::memory {
 
 // Raised when a value's format changes in a way that an older program would misread.
-inline constexpr uint64_t kFormatVersion = 2;
+inline constexpr uint64_t kFormatVersion = 3;
 
 // All revisions of one memory, as MemoryState has them. The embedding of the first one, if it is
 // shown, is in the family vectors.
@@ -59,7 +61,8 @@ struct SpaceRecord {
   // The earliest revision with an embedding, which fixed the dimension. It decides where two sides
   // of a split have fixed different ones, so that all copies come to the same.
   Revision dimension_by;
-  uint64_t siblings = 0;  // of all memories together
+  uint64_t siblings = 0;    // of all memories together
+  uint64_t tombstones = 0;  // likewise
   // Of the SpaceLog, what changes with every write: with `last` for the main log, these for the
   // outbox (SpaceLogEnds).
   Version branch;  // the newest change of the stream of the outbox that was written last
@@ -78,7 +81,7 @@ struct Identity {
   NodeId node_id;
 };
 
-enum class LogOperation : uint8_t { kAssign = 1, kStore = 2, kForget = 3, kLink = 4 };
+enum class LogOperation : uint8_t { kAssign = 1, kStore = 2, kForget = 3, kLink = 4, kCollect = 5 };
 
 // One change of a space, complete: whoever applies it needs nothing else to have the state, and the
 // remembered request, of whoever made it.
@@ -88,7 +91,7 @@ struct LogEntry {
   Revision revision;   // its version is the origin of the change
   VersionVector seen;  // MemoryChange::seen
   uint64_t line = 0;
-  uint64_t fingerprint = 0;  // of the request; 0: not known, as of kAssign
+  uint64_t fingerprint = 0;  // of the request; 0: not known, or not of a request
   bool created = false;      // WriteResult's
   bool space_created = false;
   // Another change with its request id stood in the log already when it was merged.
@@ -99,6 +102,13 @@ struct LogEntry {
   std::vector<float> embedding;
   std::vector<Link> links;      // of a store: all; of a link: the one
   std::vector<NodeId> holders;  // of kAssign, in the ring's order
+  // Of kCollect: the tombstones that all holders drop, those of one memory side by side.
+  std::vector<replication::Tombstone> collected;
+
+  // Whether a client has asked for it.
+  bool IsOfRequest() const {
+    return operation != LogOperation::kAssign && operation != LogOperation::kCollect;
+  }
 };
 
 // What a revision says, without the revision itself, `seen` and embedding.

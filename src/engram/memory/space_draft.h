@@ -22,6 +22,8 @@ struct SpaceDraft {
   bool changed = false;
   bool log_changed = false;  // more of it than the record has (EncodeSpaceLog)
   std::vector<IndexChange> changes;
+  uint64_t tombstones_before = 0;
+  uint64_t collected = 0;         // tombstones that were dropped
   std::vector<MemoryId> touched;  // memories that readers may see differently
 
   const SpaceId& id() const { return state->id(); }

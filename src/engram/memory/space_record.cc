@@ -17,6 +17,10 @@ void TakeReplication(Decoder& in, SpaceRecord& record) {
   record.outbox_entries = in.Varint();
 }
 
+bool IsFormat(uint8_t format) {
+  return format >= parts::kFirstFormat && format <= parts::kThirdFormat;
+}
+
 void Put(Encoder& out, const HolderState& holder) {
   out.Varint(holder.promised());
   out.Bytes(holder.promised_to().view());
@@ -53,7 +57,7 @@ std::vector<Version> TakeVersions(Decoder& in) {
 }  // namespace
 
 std::string EncodeSpace(const SpaceRecord& record) {
-  Encoder out = parts::Begin(parts::kSecondFormat);
+  Encoder out = parts::Begin(parts::kThirdFormat);
   parts::Put(out, record.last);
   parts::Put(out, record.assignment);
   out.Signed(ToInt(record.clock));
@@ -66,15 +70,14 @@ std::string EncodeSpace(const SpaceRecord& record) {
   out.Varint(record.siblings);
   parts::Put(out, record.branch);
   out.Varint(record.outbox_entries);
+  out.Varint(record.tombstones);
   return out.Take();
 }
 
 absl::StatusOr<SpaceRecord> DecodeSpace(std::string_view bytes) {
   Decoder in(bytes);
   const uint8_t format = in.Byte();
-  if (format != parts::kFirstFormat && format != parts::kSecondFormat) {
-    return Damaged("space record");
-  }
+  if (!IsFormat(format)) return Damaged("space record");
   SpaceRecord record;
   record.last = parts::TakeVersion(in);
   record.assignment = parts::TakeVersion(in);
@@ -84,7 +87,8 @@ absl::StatusOr<SpaceRecord> DecodeSpace(std::string_view bytes) {
   record.vectors = in.Varint();
   record.words = in.Varint();
   record.dimension = static_cast<uint32_t>(in.Varint());
-  if (format == parts::kSecondFormat) TakeReplication(in, record);
+  if (format >= parts::kSecondFormat) TakeReplication(in, record);
+  if (format >= parts::kThirdFormat) record.tombstones = in.Varint();
   if (!in.Finished()) return Damaged("space record");
   return record;
 }

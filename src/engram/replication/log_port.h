@@ -39,6 +39,20 @@ struct Change {
   friend bool operator==(const Change&, const Change&) = default;
 };
 
+// What is left of something that was deleted, so that nothing old of it comes back. `name` is the
+// store's own matter; with the origin of the deletion it says which one is meant.
+struct Tombstone {
+  std::string name;
+  Version origin;
+  friend bool operator==(const Tombstone&, const Tombstone&) = default;
+};
+
+// Tombstones of a copy that may go, after one name and up to another; "" as `until` is the end.
+struct Tombstones {
+  std::string until;
+  std::vector<Tombstone> items;
+};
+
 // A log without its entries, from which another holder may go on: what is in it is to be taken over
 // as pieces of the copy (docs/model, decision 17).
 struct LogBase {
@@ -94,6 +108,11 @@ class LogPort {
   virtual void Merge(const SpaceId& space, const Epoch& epoch, std::vector<Change> changes,
                      Done done) = 0;
 
+  // At the primary of `epoch`: all holders drop these. One entry, of those that are still there;
+  // none if there are none. Refused if not primary of it.
+  virtual void Collect(const SpaceId& space, const Epoch& epoch, std::vector<Tombstone> tombstones,
+                       Done done) = 0;
+
   // The log goes on after that of the primary of `epoch`, and its own entries go; the outbox stays,
   // with what the new log covers, too. The copy is incomplete from now on. Refused if fenced.
   virtual void Restart(const SpaceId& space, const Epoch& epoch, LogBase base, Done done) = 0;
@@ -125,6 +144,11 @@ class LogPort {
   virtual absl::StatusOr<CopyPiece> ReadPiece(const SpaceId& space, const std::string& after,
                                               const std::string& until, Part part,
                                               const ReadLimits& limits) const = 0;
+  // Of the tombstones after `after`, those of which all that they stand against, and they
+  // themselves, are `confirmed`. The limits are of what is looked at.
+  virtual absl::StatusOr<Tombstones> ReadTombstones(const SpaceId& space, const std::string& after,
+                                                    const VersionVector& confirmed,
+                                                    const ReadLimits& limits) const = 0;
   // The first changes of the outbox, oldest first.
   virtual absl::StatusOr<std::vector<Change>> ReadOutbox(const SpaceId& space,
                                                          const ReadLimits& limits) const = 0;

@@ -33,12 +33,14 @@ Replica::Replica(SpaceId space, NodeId self, const SpaceLog& log,
       failover_(self_, log.holders.empty() ? proposed : log.holders, log.holder, options.failover,
                 random, now),
       log_(log),
+      tombstones_(options.tombstones),
       expected_(log.last()) {
   for (const NodeId& other : failover_.others()) {
     followers_.emplace(other, Follower(options_.shipping));
   }
   failover_.SetComplete(!log_.incomplete);
   PlanComparison(now);
+  tombstones_.Restart(NextTombstoneSweep(now));
 }
 
 void Replica::Create(TimePoint now) {
@@ -60,6 +62,7 @@ void Replica::Tick(TimePoint now) {
     for (auto& [id, follower] : followers_) follower.Tick(now);
     ShipToAll(now);
     if (now >= next_hand_over_) GoOnHandingOver(now);
+    SweepTombstones(now);
   } else {
     OfferOutbox(now);
     GoOnSweeping(now);
@@ -74,6 +77,9 @@ TimePoint Replica::NextWake() const {
       wake = std::min(wake, follower.NextWake(log_.last()));
     }
     if (failover_.handing_over_to()) wake = std::min(wake, next_hand_over_);
+    if (IsPrimary() && !collecting_) {
+      wake = std::min(wake, tombstones_.NextWake(log_.last(), HeldByAll()));
+    }
   } else if (InStep()) {
     if (log_.outbox_entries > 0 && !log_.incomplete) wake = std::min(wake, next_offer_);
     wake = std::min(wake, NextSweep());
@@ -93,12 +99,8 @@ void Replica::ReadLog() {
 void Replica::OnCommitted(TimePoint now) {
   if (failed_) return;
   ReadLog();
-  if (Leads()) {
-    for (auto& [id, follower] : followers_) follower.Grew(now);
-    ShipToAll(now);
-  } else {
-    OfferOutbox(now);
-  }
+  ShipNews(now);
+  OfferOutbox(now);
 }
 
 void Replica::OnStoreFailed() {
@@ -153,6 +155,9 @@ struct Giver {
   }
   void operator()(Replica::Merge& c) {
     store.Merge(space, c.epoch, std::move(c.changes), std::move(done));
+  }
+  void operator()(Replica::Collect& c) {
+    store.Collect(space, c.epoch, std::move(c.tombstones), std::move(done));
   }
   void operator()(Replica::Restart& c) {
     store.Restart(space, c.epoch, std::move(c.base), std::move(done));
@@ -261,6 +266,12 @@ void Replica::On(const NodeId& from, const Offer& offer, TimePoint /*now*/) {
   if (merging_.insert(from).second) RunCommand(Merge{from, offer.epoch, offer.changes});
 }
 
+void Replica::ShipNews(TimePoint now) {
+  if (!Leads()) return;
+  for (auto& [id, follower] : followers_) follower.Grew(now);
+  ShipToAll(now);
+}
+
 void Replica::ShipToAll(TimePoint now) {
   for (auto& [id, follower] : followers_) Ship(id, follower, now);
 }
@@ -305,6 +316,23 @@ void Replica::GoOnHandingOver(TimePoint now) {
   if (log_.holder != failover_.state() || followers_.at(*to).confirmed() != log_.last()) return;
   failover_.CompleteHandOver(log_.last());
   TakeFailoverOutput();
+}
+
+void Replica::SweepTombstones(TimePoint now) {
+  if (!IsPrimary() || collecting_ || !tombstones_.IsDue(log_, HeldByAll(), now)) return;
+  auto found = port_.ReadTombstones(space_, tombstones_.after(), tombstones_.confirmed(),
+                                    options_.tombstones.piece);
+  if (!found.ok()) return tombstones_.Restart(NextTombstoneSweep(now));
+  collecting_ = !found->items.empty();
+  if (collecting_) RunCommand(Collect{log_.holder.epoch(), std::move(found->items)});
+  if (!found->until.empty()) return tombstones_.GoOnAfter(found->until, now);
+  tombstones_.End(NextTombstoneSweep(now));
+}
+
+TimePoint Replica::NextTombstoneSweep(TimePoint now) {
+  const Duration period = options_.tombstones.period;
+  std::uniform_int_distribution<Duration::rep> extra(0, period.count());
+  return now + period / 2 + Duration(extra(random_));
 }
 
 // --- follower
@@ -363,8 +391,9 @@ void Replica::Done(const Bind& bind, bool ok, TimePoint now) {
   GoOnHandingOver(now);
 }
 
-void Replica::Done(const TakeOffice& office, bool ok, TimePoint /*now*/) {
+void Replica::Done(const TakeOffice& office, bool ok, TimePoint now) {
   if (!ok) return RunAgain(office);
+  tombstones_.Restart(NextTombstoneSweep(now));
   for (auto& [id, follower] : followers_) follower.FellOut();
 }
 
@@ -396,9 +425,14 @@ void Replica::Done(const Append& append, bool ok, TimePoint now) {
 
 void Replica::Done(const Merge& merge, bool /*ok*/, TimePoint now) {
   merging_.erase(merge.from);
-  if (!Leads()) return;
-  for (auto& [id, follower] : followers_) follower.Grew(now);
-  ShipToAll(now);
+  ShipNews(now);
+}
+
+// What was refused is found again.
+void Replica::Done(const Collect& /*collect*/, bool ok, TimePoint now) {
+  collecting_ = false;
+  if (!ok) tombstones_.Restart(NextTombstoneSweep(now));
+  ShipNews(now);
 }
 
 }  // namespace engram::replication

@@ -24,6 +24,7 @@
 #include "engram/replication/follower.h"
 #include "engram/replication/log_port.h"
 #include "engram/replication/replica_message.h"
+#include "engram/replication/tombstone_sweep.h"
 
 namespace engram::replication {
 
@@ -40,6 +41,7 @@ struct ReplicaOptions {
   FailoverOptions failover;
   ShippingOptions shipping;
   CompareOptions compare;
+  SweepOptions tombstones;
 };
 
 class Replica {
@@ -69,6 +71,10 @@ class Replica {
     Epoch epoch;
     std::vector<Change> changes;
   };
+  struct Collect {
+    Epoch epoch;
+    std::vector<Tombstone> tombstones;
+  };
   struct Restart {
     Epoch epoch;
     LogBase base;
@@ -81,7 +87,8 @@ class Replica {
     Epoch epoch;
     bool settled;
   };
-  using Command = std::variant<Bind, TakeOffice, Follow, Append, Merge, Restart, Install, Complete>;
+  using Command =
+      std::variant<Bind, TakeOffice, Follow, Append, Merge, Collect, Restart, Install, Complete>;
   // To be given to the store in this order; what came of it, to OnDone, in any order.
   struct Run {
     uint64_t id;
@@ -172,6 +179,7 @@ class Replica {
   void Done(const Follow& follow, bool ok, TimePoint now);
   void Done(const Append& append, bool ok, TimePoint now);
   void Done(const Merge& merge, bool ok, TimePoint now);
+  void Done(const Collect& collect, bool ok, TimePoint now);
   void Done(const Restart& restart, bool ok, TimePoint now);
   void Done(const Install& install, bool ok, TimePoint now);
   void Done(const Complete& complete, bool ok, TimePoint now);
@@ -181,9 +189,12 @@ class Replica {
   bool Leads() const { return log_.holder.epoch().primary == self_; }
   bool InStep() const { return !Leads() && in_step_with_ == log_.holder.epoch(); }
   Version HeldBy(size_t count) const;
+  void ShipNews(TimePoint now);
   void ShipToAll(TimePoint now);
   void Ship(const NodeId& to, Follower& follower, TimePoint now);
   void SendBase(const NodeId& to, TimePoint now);
+  void SweepTombstones(TimePoint now);
+  TimePoint NextTombstoneSweep(TimePoint now);
   void OfferOutbox(TimePoint now);
   void SettleOutbox();
   // replica_copy.cc
@@ -222,6 +233,8 @@ class Replica {
   // As primary.
   std::map<NodeId, Follower> followers_;
   std::set<NodeId> merging_;  // whose offer is under way to the store
+  TombstoneSweep tombstones_;
+  bool collecting_ = false;  // a piece of them is under way to the store
   TimePoint next_hand_over_ = kNever;
   uint64_t sent_entries_ = 0;
   uint64_t sent_bytes_ = 0;

@@ -52,6 +52,7 @@ void RunSeed(uint64_t seed) {
   cluster.trouble = {milliseconds(10 + cluster.Below(200)), milliseconds(1 + cluster.Below(100)),
                      0.1 * cluster.Share(), 0.1 * cluster.Share(), seed % 3 == 0};
   if (seed % 2 == 0) cluster.kept = cluster.Below(30);
+  cluster.options.tombstones = {seconds(1), milliseconds(100), {3, 1u << 20}};
   bool lost_disk = false;
   for (size_t i = 0; i < cluster.size(); ++i) cluster.Restart(i);
   cluster.Create(0);
@@ -59,7 +60,9 @@ void RunSeed(uint64_t seed) {
   for (int round = 0; round < 40; ++round) {
     Disturb(cluster, lost_disk);
     for (size_t writes = cluster.Below(10); writes > 0; --writes) {
-      cluster.Write(cluster.Below(cluster.size()), cluster.Below(4) == 0);
+      const size_t i = cluster.Below(cluster.size());
+      const bool branch = cluster.Below(4) == 0;
+      cluster.Below(4) == 0 ? cluster.Forget(i, branch) : cluster.Write(i, branch);
     }
     cluster.RunFor(milliseconds(cluster.Below(3'000)));
   }

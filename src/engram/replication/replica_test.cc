@@ -180,6 +180,60 @@ TEST(Replica, AnOnlyHolderNeedsNobody) {
   EXPECT_EQ(cluster.node(0).HeldByAll(), cluster.log(0).log().last());
 }
 
+// Of three holders, led by the first, who look for tombstones every second.
+ReplicaCluster CollectingCluster() {
+  ReplicaCluster cluster(3);
+  cluster.options.tombstones.period = seconds(1);
+  for (size_t i = 0; i < 3; ++i) cluster.Restart(i);
+  cluster.Create(0);
+  cluster.RunFor(seconds(2));
+  EXPECT_EQ(cluster.Primary(), 0u);
+  return cluster;
+}
+
+TEST(Replica, TombstonesAreCollectedWhenAllHoldersHaveConfirmedThem) {
+  ReplicaCluster cluster = CollectingCluster();
+  const auto before = cluster.Forget(0);
+  cluster.RunFor(seconds(5));
+  for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(cluster.log(i).Store().contains("c" + *before));
+  cluster.Crash(2);
+  const auto missed = cluster.Forget(0);
+  cluster.RunFor(seconds(30));
+  EXPECT_TRUE(cluster.held_by_quorum().contains(*missed));
+  EXPECT_FALSE(cluster.log(0).Store().contains("c" + *missed)) << "one has not confirmed it";
+  cluster.Restart(2);
+  cluster.RunFor(seconds(10));
+  for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(cluster.log(i).Store().contains("c" + *missed));
+  cluster.Settle();
+}
+
+TEST(Replica, ANewPrimaryCollectsWhatTheOldOneLeft) {
+  ReplicaCluster cluster = CollectingCluster();
+  cluster.Crash(2);
+  const auto left = cluster.Forget(0);
+  cluster.RunFor(seconds(3));
+  cluster.Crash(0);
+  cluster.Restart(2);
+  cluster.RunFor(seconds(10));
+  ASSERT_TRUE(cluster.Primary().has_value());
+  EXPECT_FALSE(cluster.log(*cluster.Primary()).Store().contains("c" + *left));
+  cluster.Restart(0);
+  cluster.RunFor(seconds(10));
+  for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(cluster.log(i).Store().contains("c" + *left));
+  cluster.Settle();
+}
+
+TEST(Replica, AnOnlyHolderCollectsTombstones) {
+  ReplicaCluster cluster(1);
+  cluster.options.tombstones.period = seconds(1);
+  cluster.Restart(0);
+  cluster.Create(0);
+  cluster.RunFor(seconds(1));
+  const auto text = cluster.Forget(0);
+  cluster.RunFor(seconds(5));
+  EXPECT_TRUE(cluster.log(0).Store().contains("c" + *text));
+}
+
 // A holder that has the log of its primary up to an entry, and takes over the copy that belongs to
 // it.
 class CopyingReplica : public ::testing::Test {

@@ -26,9 +26,10 @@ enum class Family : uint8_t {
   kLog,
   kRequests,
   kCluster,
-  kOutbox
+  kOutbox,
+  kTombstones
 };
-inline constexpr size_t kFamilyCount = 8;
+inline constexpr size_t kFamilyCount = 9;
 
 enum class Sync : uint8_t {
   kNo,   // with the operating system when Write returns: survives the end of the process

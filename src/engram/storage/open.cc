@@ -16,7 +16,7 @@ namespace {
 
 // By Family. A family is never renamed: the names are in the files.
 constexpr std::array<const char*, kFamilyCount> kFamilyNames = {
-    "memories", "terms", "links", "vectors", "log", "requests", "cluster", "outbox"};
+    "memories", "terms", "links", "vectors", "log", "requests", "cluster", "outbox", "tombstones"};
 
 rocksdb::CompressionType BestCompression() {
   std::vector<rocksdb::CompressionType> supported = rocksdb::GetSupportedCompressions();

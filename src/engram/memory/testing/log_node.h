@@ -93,6 +93,15 @@ class LogNode {
     });
   }
 
+  // Has all tombstones collected that may be, once all holders have `confirmed`, in one entry.
+  absl::Status Collect(const VersionVector& confirmed) {
+    auto found = log_->ReadTombstones(kSpace, "", confirmed, {1'000, 1u << 20});
+    if (!found.ok()) return found.status();
+    return Await([&](auto done) {
+      log_->Collect(kSpace, Log().holder.epoch(), std::move(found->items), std::move(done));
+    });
+  }
+
   // Takes over the copy of the primary that it follows, in pieces of so many items; `between` is
   // called before each.
   absl::Status CopyFrom(

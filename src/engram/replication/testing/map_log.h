@@ -1,7 +1,8 @@
 // The log of one space as a model: LogPort said as plainly as it can be, on vectors. Commands wait
 // until Commit() makes the oldest durable; a crash forgets those that wait. What a change says is a
 // text; a memory is one, and a copy is the set of all texts that stood in the log or stand in the
-// outbox.
+// outbox. A text that begins with 't' is a tombstone; that it is collected is a text of its own,
+// "c" before it, so that nothing is ever taken out and a test sees all that happened.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -159,6 +160,23 @@ class MapLog final : public LogPort {
         std::move(done));
   }
 
+  void Collect(const SpaceId&, const Epoch& epoch, std::vector<Tombstone> tombstones,
+               Done done) override {
+    Queue(
+        [this, epoch, tombstones = std::move(tombstones)] {
+          if (!log_.holder.IsPrimary(self_) || log_.holder.epoch() != epoch) {
+            return Refused("not primary");
+          }
+          for (const Tombstone& tombstone : tombstones) {
+            const Version position = log_.NextPosition();
+            AppendToLog(
+                {position, position, log_.logged.SequenceOf(position.epoch), "c" + tombstone.name});
+          }
+          return absl::OkStatus();
+        },
+        std::move(done));
+  }
+
   void Restart(const SpaceId&, const Epoch& epoch, LogBase base, Done done) override {
     Queue(
         [this, epoch, base = std::move(base)] {
@@ -251,6 +269,24 @@ class MapLog final : public LogPort {
       piece.items.push_back(Encode(at->second));
     }
     return piece;
+  }
+
+  absl::StatusOr<Tombstones> ReadTombstones(const SpaceId&, const std::string& after,
+                                            const VersionVector& confirmed,
+                                            const ReadLimits& limits) const override {
+    Tombstones found;
+    size_t seen = 0;
+    for (auto at = memories_.upper_bound(std::max<std::string>(after, "t")); at != memories_.end();
+         ++at) {
+      const auto& [text, record] = *at;
+      if (text[0] != 't') break;
+      if (memories_.contains("c" + text)) continue;
+      if (seen++ == limits.entries_max) return found;
+      found.until = text;
+      if (confirmed.Covers(record.origin)) found.items.push_back({text, record.origin});
+    }
+    found.until.clear();
+    return found;
   }
 
   absl::StatusOr<std::vector<Change>> ReadOutbox(const SpaceId&,

@@ -57,8 +57,14 @@ class ReplicaCluster {
 
   // A write at node i: its text, or nothing if it is refused.
   std::optional<std::string> Write(size_t i, bool branch = false) {
+    return Write(i, branch, "w" + std::to_string(++writes_));
+  }
+  // The same, of a tombstone.
+  std::optional<std::string> Forget(size_t i, bool branch = false) {
+    return Write(i, branch, "t" + std::to_string(++writes_));
+  }
+  std::optional<std::string> Write(size_t i, bool branch, const std::string& text) {
     if (!Runs(i)) return std::nullopt;
-    const std::string text = "w" + std::to_string(++writes_);
     const bool primary = nodes_[i]->log.log().holder.IsPrimary(ids_[i]);
     const std::optional<Version> origin = nodes_[i]->log.Write(text, branch);
     if (!origin) return std::nullopt;
@@ -265,6 +271,7 @@ class ReplicaCluster {
 
   void CarryOut(size_t i, Replica::Run& run) {
     MapLog& log = nodes_[i]->log;
+    if (const auto* collect = std::get_if<Replica::Collect>(&run.command)) HoldConfirmed(*collect);
     auto done = [this, i, id = run.id,
                  office = std::holds_alternative<Replica::TakeOffice>(run.command)](
                     const absl::StatusOr<SpaceLog>& result) {
@@ -272,6 +279,18 @@ class ReplicaCluster {
       nodes_[i]->machine->OnDone(id, result.status(), Local(i));
     };
     nodes_[i]->machine->GiveTo(log, std::move(run.command), done);
+  }
+
+  // Whoever has not, is taking over a copy of who has.
+  void HoldConfirmed(const Replica::Collect& collect) {
+    for (const Tombstone& tombstone : collect.tombstones) {
+      for (const auto& node : nodes_) {
+        const SpaceLog& log = node->log.log();
+        if (node->lost_disk && (log.incomplete || log.last() == Version())) continue;
+        EXPECT_TRUE(log.logged.Covers(tombstone.origin))
+            << tombstone.name << " is collected, and a holder has not confirmed it";
+      }
+    }
   }
 
   // One primary by a counter, who has everything that a quorum has acknowledged.
@@ -323,6 +342,7 @@ class ReplicaCluster {
     }
     for (const std::string& text : acknowledged_) {
       EXPECT_TRUE(store.contains(text)) << text << " is lost";
+      EXPECT_EQ(store.contains("c" + text), text[0] == 't') << text << " is collected, or is not";
     }
     for (size_t i = 0; i < nodes_.size(); ++i) {
       const MapLog& log = nodes_[i]->log;
