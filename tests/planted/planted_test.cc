@@ -61,6 +61,8 @@ const std::vector<Planted>& AllPlanted() {
       {Bug::kMergeDropsLoser, "MergeDropsLoser", kEngine, 3},
       {Bug::kTombstoneIgnored, "TombstoneIgnored", kEngine, 4},
       {Bug::kSiblingDropped, "SiblingDropped", kEngine, 3},
+      {Bug::kNeverCollected, "NeverCollected", kEngine},
+      {Bug::kCollectedUnconfirmed, "CollectedUnconfirmed", kReplica},
   };
   return kAll;
 }

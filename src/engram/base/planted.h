@@ -40,6 +40,9 @@ enum class Bug : uint8_t {
   kMergeDropsLoser,   // of two that have not seen each other only the later one is kept
   kTombstoneIgnored,  // what a delete has seen takes effect after it
   kSiblingDropped,    // by an edit that has not seen it
+  // tombstones
+  kNeverCollected,
+  kCollectedUnconfirmed,  // though a holder lacks them
 };
 
 #ifdef ENGRAM_PLANTED_BUGS

@@ -323,7 +323,7 @@ void Replica::SweepTombstones(TimePoint now) {
   auto found = port_.ReadTombstones(space_, tombstones_.after(), tombstones_.confirmed(),
                                     options_.tombstones.piece);
   if (!found.ok()) return tombstones_.Restart(NextTombstoneSweep(now));
-  collecting_ = !found->items.empty();
+  collecting_ = !found->items.empty() && !IsPlanted(Bug::kNeverCollected);
   if (collecting_) RunCommand(Collect{log_.holder.epoch(), std::move(found->items)});
   if (!found->until.empty()) return tombstones_.GoOnAfter(found->until, now);
   tombstones_.End(NextTombstoneSweep(now));

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "engram/base/planted.h"
+
 namespace engram::replication {
 
 void TombstoneSweep::Restart(TimePoint next) {
@@ -9,6 +11,10 @@ void TombstoneSweep::Restart(TimePoint next) {
   confirmed_.reset();
   swept_ = Version();
   next_sweep_ = next;
+}
+
+bool TombstoneSweep::IsConfirmed(const Version& held) const {
+  return mark_ && (held >= mark_->position || IsPlanted(Bug::kCollectedUnconfirmed));
 }
 
 bool TombstoneSweep::IsDue(const SpaceLog& log, const Version& held, TimePoint now) {

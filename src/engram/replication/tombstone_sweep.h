@@ -55,7 +55,7 @@ class TombstoneSweep {
     Version position;
     VersionVector logged;
   };
-  bool IsConfirmed(const Version& held) const { return mark_ && held >= mark_->position; }
+  bool IsConfirmed(const Version& held) const;
 
   SweepOptions options_;
   std::optional<Mark> mark_;       // not confirmed yet

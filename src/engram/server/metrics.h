@@ -83,6 +83,8 @@ enum class Metric : uint8_t {
   kReplicationPortsRefused,
   kReplicationPiecesCompared,
   kReplicationPiecesMended,
+  kTombstones,
+  kTombstonesCollected,
   kNodeInfo,
   kProcessResidentBytes,
   kProcessStartTime,

@@ -228,6 +228,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(NodeConfig config, Refused ref
   Parts& p = *parts;
   p.context.replication = &p.replication;
   p.context.replication_streams = &p.replication.streams();
+  p.context.tombstones = [&engine = *p.engine] { return engine.Tombstones(); };
   p.local.OnNewSpace([&p](const SpaceId& space, TimePoint deadline, LocalService::Made& made) {
     return p.replication.MakeSpace(space, deadline, made);
   });

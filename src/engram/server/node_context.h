@@ -2,6 +2,7 @@
 // either immutable, thread-safe, or belongs to one loop (LoopState).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <random>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "engram/base/error.h"
 #include "engram/cluster/directory.h"
 #include "engram/cluster/replication_counters.h"
+#include "engram/memory/tombstone_counts.h"
 #include "engram/net/connection_pool.h"
 #include "engram/net/event_loop.h"
 #include "engram/routing/decision.h"
@@ -70,6 +72,8 @@ struct NodeContext {
   // Of the streams that replication goes over; null: there are none. Whoever owns them sets it
   // before anybody scrapes, and keeps them as long.
   const cluster::ReplicationCounters* replication_streams = nullptr;
+  // Of the spaces here; likewise.
+  std::function<memory::TombstoneCounts()> tombstones;
   LoggedBreakers logged_breakers;
 
  private:

@@ -202,11 +202,18 @@ std::vector<MetricFamily> NodeMetrics::Collect() const {
   static const cluster::ReplicationCounters kNoStreams;
   AddReplication(
       out, context_.replication_streams != nullptr ? *context_.replication_streams : kNoStreams);
+  AddTombstones(out);
   AddWire(out, context_.loops);
   AddOne(out, Metric::kProcessResidentBytes, ResidentBytes());
   AddOne(out, Metric::kProcessStartTime, static_cast<double>(ToInt(started_)) * 1e-3);
   AddOne(out, Metric::kProcessCpu, CpuSeconds());
   return out;
+}
+
+void NodeMetrics::AddTombstones(Families& out) const {
+  const auto counts = context_.tombstones ? context_.tombstones() : memory::TombstoneCounts();
+  AddOne(out, Metric::kTombstones, counts.there);
+  AddOne(out, Metric::kTombstonesCollected, counts.collected);
 }
 
 void NodeMetrics::AddAdmission(Families& out) const {

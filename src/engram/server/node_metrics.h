@@ -24,6 +24,7 @@ class NodeMetrics final : public prometheus::Collectable {
 
  private:
   void AddAdmission(std::vector<prometheus::MetricFamily>& out) const;
+  void AddTombstones(std::vector<prometheus::MetricFamily>& out) const;
   void AddTable(std::vector<prometheus::MetricFamily>& out) const;
   void AddNodes(std::vector<prometheus::MetricFamily>& out) const;
   void AddPool(std::vector<prometheus::MetricFamily>& out) const;

@@ -83,6 +83,14 @@ TEST_F(NodeMetricsTest, ShowsTheGatesByOperationsAndReason) {
                               "\"queue_full\"} 0\n"));
 }
 
+TEST_F(NodeMetricsTest, ShowsTombstones) {
+  EXPECT_THAT(ToText(metrics_), HasSubstr("\nengram_tombstones 0\n"));
+  context_.tombstones = [] { return memory::TombstoneCounts{3, 4}; };
+  const std::string text = ToText(metrics_);
+  EXPECT_THAT(text, HasSubstr("\nengram_tombstones 3\n"));
+  EXPECT_THAT(text, HasSubstr("\nengram_tombstones_collected_total 4\n"));
+}
+
 TEST_F(NodeMetricsTest, ShowsTheTable) {
   const placement::Assignment assignment{SpaceId("s"), NodeId("n"), {}, {{1, NodeId("n")}, 1}};
   context_.table.Apply(std::span(&assignment, 1));
