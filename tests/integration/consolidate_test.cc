@@ -8,6 +8,8 @@
 #include <random>
 #include <set>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "engram/base/error.h"
@@ -66,6 +68,21 @@ class Consolidate : public ::testing::Test {
     for (const auto& [id, content] : episodes) {
       ASSERT_TRUE(client->Store(MakeStore(kSpace, id, content)).ok());
     }
+  }
+
+  // One episode of each group for each of the names, which say how it ends.
+  static void StoreGroups(client::Client& client, uint64_t groups,
+                          const std::map<std::string, std::string>& endings) {
+    std::vector<v1::StoreRequest> episodes;
+    for (uint64_t i = 0; i < groups; ++i) {
+      for (const auto& [name, end] : endings) {
+        episodes.push_back(
+            MakeStore(kSpace, fmt::format("e{:04}{}", i, name),
+                      fmt::format("on day {0} visitor {1} came from town {2} with {3} bags{4}",
+                                  i * 7919, i * 104'729, i * 1'299'709, i * 15'485'863, end)));
+      }
+    }
+    ASSERT_TRUE(client.StoreAll(episodes).ok());
   }
 
   int NonHolder() const {
@@ -173,24 +190,59 @@ TEST_F(Consolidate, WhatComesLaterJoinsAndWhatSomebodyHasChangedIsLeftAlone) {
   ASSERT_TRUE(second.answer.ok()) << second.answer.status();
   EXPECT_EQ(second.groups.at(kettle).outcome(), v1::CONSOLIDATE_OUTCOME_UPDATED);
   EXPECT_EQ(second.groups.at(kettle).sources_size(), 4);
-  // It is an episode now, as a store without a kind makes one, and like no other.
+  EXPECT_EQ(second.groups.at(train).outcome(), v1::CONSOLIDATE_OUTCOME_TAKEN_OVER);
   EXPECT_EQ(client->Get(MakeGet(kSpace, train))->message.content(), "Basel: platform seven");
   EXPECT_EQ(second.answer->message.failed(), 0u);
+}
+
+// Those that are written last are edited while the first ones are written: whichever write of a
+// memory comes first, the edit is what is left. Planned at a replica, carried out at the primary.
+TEST_F(Consolidate, AnEditBetweenPlanAndWriteIsNotLost) {
+  constexpr uint64_t kGroups = 300;
+  constexpr uint64_t kEdited = 100;
+  const auto client = cluster_.Client(cluster_.Indexes());
+  StoreGroups(*client, kGroups, {{"a", ""}, {"b", "."}});
+  const Result first = Run(Primary());
+  ASSERT_TRUE(first.answer.ok()) << first.answer.status();
+  ASSERT_EQ(first.groups.size(), kGroups);
+  StoreGroups(*client, kGroups, {{"c", "!"}});
+  std::map<std::string, std::string> by_leader;  // ids, in the order in which they are written
+  for (const auto& [id, group] : first.groups) by_leader[group.sources(0).id()] = id;
+  std::vector<std::string> edited;
+  for (auto at = by_leader.rbegin(); edited.size() < kEdited; ++at) edited.push_back(at->second);
+
+  std::set<int> replicas = Holders();
+  replicas.erase(Primary());
+  const int replica = *replicas.begin();
+  ASSERT_TRUE(Eventually([&] {
+    const Result dry = Run(replica, Request(true));
+    return dry.answer.ok() && dry.answer->message.updated() == kGroups;
+  }));
+  std::thread editor;
+  const auto second = cluster_.Client({replica})->Consolidate(
+      Request(), [&](const v1::ConsolidateResponse& /*part*/) {
+        if (editor.joinable()) return;
+        editor = std::thread([&] {
+          for (const std::string& id : edited) {
+            EXPECT_TRUE(client->Store(MakeStore(kSpace, id, "mine")).ok());
+          }
+        });
+      });
+  editor.join();
+  ASSERT_TRUE(second.ok()) << second.status();
+  fmt::print("{} updated, {} left alone\n", second->message.updated(),
+             second->message.taken_over());
+  EXPECT_GE(second->message.updated(), kGroups - kEdited);
+  EXPECT_EQ(second->message.failed(), 0u);
+  for (const std::string& id : edited) {
+    EXPECT_EQ(client->Get(MakeGet(kSpace, id))->message.content(), "mine") << id;
+  }
 }
 
 TEST_F(Consolidate, APrimaryThatIsKilledMeanwhileLeavesNothingHalfDoneForGood) {
   const auto all = cluster_.Client(cluster_.Indexes());
   constexpr uint64_t kGroups = 400;
-  std::vector<v1::StoreRequest> episodes;
-  for (uint64_t i = 0; i < kGroups; ++i) {
-    for (const char* end : {"", "."}) {
-      episodes.push_back(
-          MakeStore(kSpace, fmt::format("e{:04}{}", i, end),
-                    fmt::format("on day {0} visitor {1} came from town {2} with {3} bags{4}",
-                                i * 7919, i * 104'729, i * 1'299'709, i * 15'485'863, end)));
-    }
-  }
-  ASSERT_TRUE(all->StoreAll(episodes).ok());
+  StoreGroups(*all, kGroups, {{"a", ""}, {"b", "."}});
   const int primary = Primary();
   std::vector<int> others;
   for (int i : Holders()) {

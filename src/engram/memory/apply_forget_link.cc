@@ -1,5 +1,6 @@
 #include "engram/memory/apply_parts.h"
 #include "engram/memory/errors.h"
+#include "engram/memory/state_tag.h"
 
 namespace engram::memory {
 
@@ -7,6 +8,9 @@ absl::StatusOr<WriteResult> ApplyForget(const WriteContext& context, const Forge
   auto memory = MemoryDraft::Read(context.apply, forget.id);
   if (!memory.ok()) return memory.status();
   if (!memory->alive()) return NoSuchMemory(forget.space, forget.id);
+  if (forget.if_state.has_value() && *forget.if_state != TagOf(memory->state())) {
+    return ChangedMeanwhile(forget.space, forget.id);
+  }
 
   LogEntry entry = parts::MakeEntry(context, LogOperation::kForget, forget.id, forget.identity);
   entry.seen = SeenBy(memory->state());

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "engram/memory/apply_parts.h"
+#include "engram/memory/state_tag.h"
 #include "engram/memory/validate.h"
 
 namespace engram::memory {
@@ -54,6 +55,9 @@ absl::StatusOr<WriteResult> ApplyStore(const WriteContext& context, PreparedStor
   if (!fits.ok()) return fits;
   auto memory = MemoryDraft::Read(context.apply, IdOf(command));
   if (!memory.ok()) return memory.status();
+  if (command.if_state.has_value() && *command.if_state != TagOf(memory->state())) {
+    return ChangedMeanwhile(command.space, memory->id());
+  }
 
   LogEntry entry = parts::MakeEntry(context, LogOperation::kStore, memory->id(), command.identity);
   entry.seen = SeenBy(memory->state());

@@ -9,6 +9,7 @@
 #include "engram/memory/memory_reader.h"
 #include "engram/memory/pending_write.h"
 #include "engram/memory/records.h"
+#include "engram/memory/state_tag.h"
 
 namespace engram::memory {
 namespace {
@@ -49,6 +50,7 @@ class Planner {
   absl::StatusOr<Version> LastRevisionOf(const MemoryId& id) const;
   absl::StatusOr<std::vector<Link>> OtherLinks(const Memory& merger, const MergeTask& task) const;
   absl::Status PlanTask(const MergeTask& task);
+  absl::Status PlanForget(const MemoryId& superseded, ConsolidationStep& step);
   absl::Status PlanWrites(const MergeTask& task, const std::optional<Memory>& present,
                           std::span<const Memory> sources, ConsolidationStep& step);
 
@@ -162,6 +164,9 @@ absl::Status Planner::PlanTask(const MergeTask& task) {
   auto sources = ReadSources(task.group);
   if (!sources.ok()) return sources.status();
   if (sources->size() < 2) return absl::OkStatus();  // forgotten meanwhile
+  // Before the memory itself: what is changed in between is not planned on, and refuses the write.
+  auto tag = ReadStateTag(database_, query_.space, task.id);
+  if (!tag.ok()) return tag.status();
   auto present = ReadMemory(database_, query_.space, task.id, WithEmbedding::kYes);
   if (!present.ok()) return present.status();
   ConsolidationStep step;
@@ -173,7 +178,22 @@ absl::Status Planner::PlanTask(const MergeTask& task) {
     absl::Status planned = PlanWrites(task, *present, *sources, step);
     if (!planned.ok()) return planned;
   }
+  if (step.store.has_value()) step.store->if_state = *tag;
   plan_.steps.push_back(std::move(step));
+  return absl::OkStatus();
+}
+
+// Unless somebody has changed it since the space was read.
+absl::Status Planner::PlanForget(const MemoryId& superseded, ConsolidationStep& step) {
+  auto tag = ReadStateTag(database_, query_.space, superseded);
+  if (!tag.ok()) return tag.status();
+  auto present = ReadMemory(database_, query_.space, superseded, WithEmbedding::kYes);
+  if (!present.ok()) return present.status();
+  if (!present->has_value() || !IsUnchangedMerger(**present)) return absl::OkStatus();
+  ForgetCommand forget{query_.space, superseded, {}};
+  forget.identity.request_id = RequestIdOf(query_.time, forget, (*present)->revision.version);
+  forget.if_state = *tag;
+  step.forgets.push_back(std::move(forget));
   return absl::OkStatus();
 }
 
@@ -186,11 +206,8 @@ absl::Status Planner::PlanWrites(const MergeTask& task, const std::optional<Memo
     others = *std::move(kept);
   }
   for (const MemoryId& superseded : task.superseded) {
-    auto last = LastRevisionOf(superseded);
-    if (!last.ok()) return last.status();
-    ForgetCommand forget{query_.space, superseded, {}};
-    forget.identity.request_id = RequestIdOf(query_.time, forget, *last);
-    step.forgets.push_back(std::move(forget));
+    absl::Status planned = PlanForget(superseded, step);
+    if (!planned.ok()) return planned;
   }
   StoreCommand store = Compose(task, sources, others);
   if (present.has_value() && Says(*present, store)) return absl::OkStatus();

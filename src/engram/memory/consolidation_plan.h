@@ -40,7 +40,8 @@ struct ConsolidationStep {
   Outcome outcome = Outcome::kUnchanged;
   MemoryId id;
   std::vector<GroupMember> sources;
-  std::optional<StoreCommand> store;   // if it is created or updated
+  // If it is created or updated. Each write is refused where its memory has been changed since.
+  std::optional<StoreCommand> store;
   std::vector<ForgetCommand> forgets;  // of the superseded, once `store` is done
 };
 

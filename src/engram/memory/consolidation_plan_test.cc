@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "engram/memory/state_tag.h"
 #include "engram/memory/testing/engine_fixture.h"
 
 namespace engram::memory {
@@ -115,6 +116,50 @@ TEST_F(Consolidation, CarriedOutTwiceHasOneEffect) {
   EXPECT_TRUE(repeated->repeated);
 }
 
+// Between plan and write there may be minutes, and the plan may be a replica's that lags.
+TEST_F(Consolidation, WhatSomebodyChangesAfterThePlanIsNotOverwritten) {
+  ASSERT_TRUE(Store("a", "same words").ok());
+  ASSERT_TRUE(Store("b", "same words").ok());
+  const ConsolidationPlan first = Plan();
+  const std::string id = OnlyId(first);
+  CarryOut(first);
+  ASSERT_TRUE(Store("c", "same words").ok());
+  const ConsolidationPlan late = Plan();
+  ASSERT_THAT(OutcomesOf(late), ElementsAre(Outcome::kUpdated));
+  StoreCommand edit = MakeStore(id, "what somebody knows better");
+  edit.kind = Kind::kSemantic;
+  ASSERT_TRUE(Store(edit).ok());
+  const auto refused = Store(*late.steps.front().store);
+  EXPECT_TRUE(IsChangedMeanwhile(refused.status())) << refused.status();
+  EXPECT_EQ(Get(id)->content, "what somebody knows better");
+}
+
+TEST_F(Consolidation, ALinkThatSomebodyAddsAfterThePlanIsNotLost) {
+  ASSERT_TRUE(Store("a", "same words").ok());
+  ASSERT_TRUE(Store("b", "same words").ok());
+  const ConsolidationPlan first = Plan();
+  const std::string id = OnlyId(first);
+  CarryOut(first);
+  ASSERT_TRUE(Store("c", "same words").ok());
+  ASSERT_TRUE(Store("other", "of something else").ok());
+  const ConsolidationPlan late = Plan();
+  ASSERT_THAT(OutcomesOf(late), ElementsAre(Outcome::kUpdated));
+  ASSERT_TRUE(Link(id, "other").ok());
+  const auto refused = Store(*late.steps.front().store);
+  EXPECT_TRUE(IsChangedMeanwhile(refused.status())) << refused.status();
+  EXPECT_THAT(TargetsOf(id), ElementsAre("a", "b", "other"));
+}
+
+TEST_F(Consolidation, WhatSomebodyMakesAfterThePlanIsNotOverwritten) {
+  ASSERT_TRUE(Store("a", "same words").ok());
+  ASSERT_TRUE(Store("b", "same words").ok());
+  const ConsolidationPlan plan = Plan();
+  ASSERT_TRUE(Store(OnlyId(plan), "made by somebody").ok());
+  const auto refused = Store(*plan.steps.front().store);
+  EXPECT_TRUE(IsChangedMeanwhile(refused.status())) << refused.status();
+  EXPECT_EQ(Get(OnlyId(plan))->content, "made by somebody");
+}
+
 TEST_F(Consolidation, TheOrderOfStoringTellsNothing) {
   std::vector<std::string> ids;
   for (int i = 0; i < 40; ++i) ids.push_back(fmt::format("e{:02}", i));
@@ -215,6 +260,25 @@ TEST_F(Consolidation, TwoMemoriesOfOneGroupBecomeOne) {
   const std::string kept = Get(other).ok() ? other : OnlyId(first);
   EXPECT_THAT(TargetsOf(kept), ElementsAre("a", "b", "c", "d"));
   EXPECT_THAT(OutcomesOf(Plan()), ElementsAre(Outcome::kUnchanged));
+}
+
+TEST_F(Consolidation, OneThatIsChangedAfterThePlanIsNotForgotten) {
+  ASSERT_TRUE(Store("a", "same words").ok());
+  ASSERT_TRUE(Store("b", "same words").ok());
+  CarryOut(Plan());
+  ASSERT_TRUE(Store("c", "other text").ok());
+  ASSERT_TRUE(Store("d", "other text").ok());
+  CarryOut(Plan());
+  ASSERT_TRUE(Store("c", "same words").ok());
+  ASSERT_TRUE(Store("d", "same words").ok());
+  const ConsolidationPlan plan = Plan();
+  ASSERT_THAT(plan.steps, SizeIs(1));
+  ASSERT_THAT(plan.steps.front().forgets, SizeIs(1));
+  const ForgetCommand& forget = plan.steps.front().forgets.front();
+  ASSERT_TRUE(Store(forget.id.value(), "what somebody knows better").ok());
+  const auto refused = Await([&](auto told) { engine_->Forget(forget, std::move(told)); });
+  EXPECT_TRUE(IsChangedMeanwhile(refused.status())) << refused.status();
+  EXPECT_TRUE(Get(forget.id.value()).ok());
 }
 
 TEST_F(Consolidation, SemanticMemoriesAreNoEpisodes) {

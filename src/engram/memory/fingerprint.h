@@ -10,8 +10,9 @@
 
 namespace engram::memory {
 
-// XXH3 of everything that the sender said, without the identity (the key under which it is kept)
-// and create_space (who asks for it is the node's business). Kept in the database: the encoding
+// XXH3 of everything that the sender said, without the identity (the key under which it is kept),
+// create_space (who asks for it is the node's business) and if_state (of a repetition it no longer
+// holds). Kept in the database: the encoding
 // must not change within a format version.
 uint64_t FingerprintOf(const WriteOperation& operation);
 

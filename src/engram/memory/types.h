@@ -85,6 +85,8 @@ struct StoreCommand {
   CreateSpace create_space =
       CreateSpace::kNo;  // kNo: NoAssignment if the space does not exist here
   Branch branch = Branch::kNo;
+  // Refused unless the memory is in this state (state_tag.h), where it is logged.
+  std::optional<uint64_t> if_state = std::nullopt;
 };
 
 struct ForgetCommand {
@@ -92,6 +94,7 @@ struct ForgetCommand {
   MemoryId id;
   WriteIdentity identity;
   Branch branch = Branch::kNo;
+  std::optional<uint64_t> if_state = std::nullopt;  // as StoreCommand's
 };
 
 struct LinkCommand {

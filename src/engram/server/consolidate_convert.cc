@@ -54,6 +54,7 @@ v1::StoreRequest ToRequest(memory::StoreCommand command) {
     *request.mutable_occurred_at() =
         google::protobuf::util::TimeUtil::MillisecondsToTimestamp(ToInt(*command.occurred_at));
   }
+  if (command.if_state.has_value()) request.set_if_state(*command.if_state);
   return request;
 }
 
@@ -61,6 +62,7 @@ v1::ForgetRequest ToRequest(const memory::ForgetCommand& command) {
   v1::ForgetRequest request;
   request.set_space(command.space.value());
   request.set_id(command.id.value());
+  if (command.if_state.has_value()) request.set_if_state(*command.if_state);
   return request;
 }
 

@@ -21,6 +21,7 @@ memory::StoreCommand FullCommand() {
   command.confidence = 0.75;
   command.kind = memory::Kind::kSemantic;
   command.occurred_at = WallMillis{1'234'567};
+  command.if_state = 0xFEDC'BA98'7654'3210;
   return command;
 }
 
@@ -39,6 +40,16 @@ TEST(ConsolidateConvert, AStoreIsTheSameAfterItsWayThroughARequest) {
   EXPECT_EQ(received->confidence, sent.confidence);
   EXPECT_EQ(received->kind, sent.kind);
   EXPECT_EQ(received->occurred_at, sent.occurred_at);
+  EXPECT_EQ(received->if_state, sent.if_state);
+}
+
+TEST(ConsolidateConvert, AForgetToo) {
+  const memory::ForgetCommand sent{
+      SpaceId("notes"), MemoryId("m"), {}, memory::Branch::kNo, 1'234'567};
+  const memory::ForgetCommand received = ToCommand(ToRequest(sent), {});
+  EXPECT_EQ(received.space, sent.space);
+  EXPECT_EQ(received.id, sent.id);
+  EXPECT_EQ(received.if_state, sent.if_state);
 }
 
 TEST(ConsolidateConvert, ALinkOfFullWeightAndNoConfidenceToo) {
@@ -50,6 +61,7 @@ TEST(ConsolidateConvert, ALinkOfFullWeightAndNoConfidenceToo) {
   EXPECT_FALSE(received->id.has_value());
   EXPECT_FALSE(received->confidence.has_value());
   EXPECT_FALSE(received->occurred_at.has_value());
+  EXPECT_FALSE(received->if_state.has_value());
 }
 
 TEST(ConsolidateConvert, AQueryHasTheDefaultsOfTheEngineUnlessItSaysOtherwise) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "engram/base/names.h"
+#include "engram/memory/state_tag.h"
 #include "engram/routing/route_names.h"
 #include "engram/server/consolidate_convert.h"
 #include "engram/server/convert.h"
@@ -118,6 +120,8 @@ class ConsolidateService::Call : public std::enable_shared_from_this<Call> {
   void Route(routing::Operation op, const google::protobuf::Message& request,
              const memory::WriteIdentity& identity, Router::Done done);
   void Wrote(const v1::Version& version, v1::ConsolidatedGroup& group);
+  void LeaveAlone(const GroupPtr& group);
+  static void Keep(const MemoryId& id, v1::ConsolidatedGroup& group);
   void Fail(const GroupPtr& group, const absl::Status& status);
   void End(const GroupPtr& group);
   void Tell(v1::ConsolidatedGroup group);
@@ -249,6 +253,7 @@ void ConsolidateService::Call::Store(const GroupPtr& group) {
   const memory::WriteIdentity identity = store.identity;
   Route(routing::Operation::kStore, ToRequest(std::move(store)), identity,
         [self = shared_from_this(), group](const RoutedReply& reply) {
+          if (memory::IsChangedMeanwhile(reply.message.status())) return self->LeaveAlone(group);
           if (!reply.message.ok()) return self->Fail(group, reply.message.status());
           v1::StoreResponse stored;
           stored.ParseFromString(*reply.message);
@@ -262,8 +267,12 @@ void ConsolidateService::Call::ForgetNext(const GroupPtr& group) {
   const memory::ForgetCommand forget = std::move(group->forgets.back());
   group->forgets.pop_back();
   Route(routing::Operation::kForget, ToRequest(forget), forget.identity,
-        [self = shared_from_this(), group](const RoutedReply& reply) {
+        [self = shared_from_this(), group, id = forget.id](const RoutedReply& reply) {
           const absl::Status& status = reply.message.status();
+          if (memory::IsChangedMeanwhile(status)) {
+            self->Keep(id, group->told);
+            return self->ForgetNext(group);
+          }
           if (!status.ok() && CodeOf(status) != ErrorCode::kNotFound) {
             return self->Fail(group, status);
           }
@@ -290,6 +299,21 @@ void ConsolidateService::Call::Route(routing::Operation op,
 void ConsolidateService::Call::Wrote(const v1::Version& version, v1::ConsolidatedGroup& group) {
   *group.mutable_version() = version;
   newest_ = std::max(newest_, FromProto(version));
+}
+
+// Somebody has changed its memory since it was planned.
+void ConsolidateService::Call::LeaveAlone(const GroupPtr& group) {
+  group->told.set_outcome(v1::CONSOLIDATE_OUTCOME_TAKEN_OVER);
+  group->told.clear_content();
+  group->told.clear_confidence();
+  group->told.clear_superseded();
+  End(group);
+}
+
+// The same of one that was to be superseded.
+void ConsolidateService::Call::Keep(const MemoryId& id, v1::ConsolidatedGroup& group) {
+  auto& superseded = *group.mutable_superseded();
+  superseded.erase(std::remove(superseded.begin(), superseded.end(), id.value()), superseded.end());
 }
 
 void ConsolidateService::Call::Fail(const GroupPtr& group, const absl::Status& status) {

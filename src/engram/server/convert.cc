@@ -144,6 +144,7 @@ absl::StatusOr<memory::StoreCommand> ToCommand(v1::StoreRequest request,
   command.occurred_at = *occurred;
   command.identity = identity;
   command.create_space = create;
+  if (request.has_if_state()) command.if_state = request.if_state();
   return command;
 }
 
@@ -169,8 +170,10 @@ absl::StatusOr<memory::RecallQuery> ToQuery(v1::RecallRequest request) {
 }
 
 memory::ForgetCommand ToCommand(v1::ForgetRequest request, memory::WriteIdentity identity) {
-  return {SpaceId(std::move(*request.mutable_space())), MemoryId(std::move(*request.mutable_id())),
-          identity};
+  memory::ForgetCommand command{SpaceId(std::move(*request.mutable_space())),
+                                MemoryId(std::move(*request.mutable_id())), identity};
+  if (request.has_if_state()) command.if_state = request.if_state();
+  return command;
 }
 
 memory::LinkCommand ToCommand(const v1::LinkRequest& request, memory::WriteIdentity identity) {
