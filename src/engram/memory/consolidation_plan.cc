@@ -70,7 +70,7 @@ absl::Status Planner::Scan() {
     if (count % kLookEvery == 0 && Stopped()) {
       return MakeError(ErrorCode::kDeadlineExceeded,
                        "the time was over before the episodes of the space had been compared; "
-                       "nothing was written. Ask again with more time");
+                       "ask again with more time");
     }
     auto record = DecodeMemory(cursor->value());
     if (!record.ok()) return record.status();

@@ -73,6 +73,8 @@ absl::Status NobodyHolds(const NodeContext& context, const SpaceId& space,
                                        look_up.asked - look_up.answered, look_up.asked));
 }
 
+absl::Status Stops() { return MakeError(ErrorCode::kShuttingDown, "this node stops"); }
+
 }  // namespace
 
 // Belongs to the call's loop; alive while a plan, a write or a look-up of it is under way.
@@ -107,6 +109,7 @@ class ConsolidateService::Call : public std::enable_shared_from_this<Call> {
   // --- a round: a plan, and its writes
   void Plan();
   void OnPlanned(absl::StatusOr<ConsolidationPlan> plan);
+  void OnNoPlan(const absl::Status& status);
   void Continue();
   void EndRound();
   // Any thread.
@@ -140,6 +143,7 @@ class ConsolidateService::Call : public std::enable_shared_from_this<Call> {
 
   std::deque<ConsolidationStep> steps_;     // that are not begun
   absl::flat_hash_set<std::string> begun_;  // in any round, by the ids of their memories
+  int rounds_ = 0;                          // that had a plan
   bool advanced_ = false;                   // this round had groups that none before it had
   bool planning_ = false;
   int in_flight_ = 0;
@@ -187,28 +191,40 @@ void ConsolidateService::Call::Plan() {
   memory::ConsolidationQuery query = ToQuery(request_);
   query.time = {WallNow(), context_.config.request_id_ttl / kGrains};
   query.stop = [this] { return MustEnd(); };  // the task holds this call
-  auto task = [self = shared_from_this(), query = std::move(query)] {
-    self->loop_.loop->Post([self, plan = self->service_.engine_.PlanConsolidation(
-                                      query)]() mutable { self->OnPlanned(std::move(plan)); });
+  // Let go of on the loop, to which the call belongs.
+  auto task = [self = shared_from_this(), query = std::move(query)]() mutable {
+    auto plan = self->service_.engine_.PlanConsolidation(query);
+    net::EventLoop& loop = *self->loop_.loop;
+    loop.Post([self = std::move(self), plan = std::move(plan)]() mutable {
+      self->OnPlanned(std::move(plan));
+    });
   };
   if (service_.planner_.Submit(std::move(task))) return;
   ErrorDetail detail{ErrorCode::kOverloaded, "", space_.value(), context_.self.value(), kBusyPause};
-  Finish(MakeError(detail, "this node is at another consolidation"));
+  OnPlanned(MakeError(detail, "this node is at another consolidation"));
 }
 
 void ConsolidateService::Call::OnPlanned(absl::StatusOr<ConsolidationPlan> plan) {
   planning_ = false;
-  if (!plan.ok()) return Finish(plan.status());
+  if (!plan.ok()) return OnNoPlan(plan.status());
   totals_.set_episodes(plan->episodes);
   totals_.set_skipped(plan->skipped);
   totals_.set_remaining(plan->remaining);
   advanced_ = false;
+  ++rounds_;
   for (ConsolidationStep& step : plan->steps) {
     if (!begun_.insert(step.id.value()).second) continue;
     advanced_ = true;
     steps_.push_back(std::move(step));
   }
   Continue();
+}
+
+// What earlier rounds have written is told.
+void ConsolidateService::Call::OnNoPlan(const absl::Status& status) {
+  failure_ = service_.leaving_.load() ? Stops() : status;
+  if (rounds_ > 0) return EndRound();
+  Finish(failure_);
 }
 
 void ConsolidateService::Call::Continue() {
@@ -226,7 +242,8 @@ void ConsolidateService::Call::Continue() {
     ++in_flight_;
     Store(group);
   }
-  if (in_flight_ == 0) EndRound();
+  // A write that ended at once may have ended the round already.
+  if (in_flight_ == 0 && !planning_ && !finished_) EndRound();
 }
 
 void ConsolidateService::Call::EndRound() {
@@ -241,9 +258,7 @@ void ConsolidateService::Call::EndRound() {
   spdlog::info("consolidated '{}': {} created, {} updated, {} superseded, {} failed, {} remain",
                space_.view(), totals_.created(), totals_.updated(), totals_.superseded(),
                totals_.failed(), totals_.remaining());
-  if (failure_.ok() && service_.leaving_.load()) {
-    failure_ = MakeError(ErrorCode::kShuttingDown, "this node stops");
-  }
+  if (failure_.ok() && service_.leaving_.load()) failure_ = Stops();
   Finish(failure_);
 }
 
