@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
 #include <map>
 #include <random>
 #include <set>
@@ -291,6 +293,44 @@ TEST_F(Consolidate, WhatIsTooMuchForOnePlanIsDoneInSeveral) {
   EXPECT_EQ(done.answer->message.created(), kGroups);
   EXPECT_EQ(done.answer->message.remaining(), 0u);
   EXPECT_EQ(done.groups.size(), kGroups);
+}
+
+// What a node keeps of a plan until its client has read of it is megabytes.
+TEST_F(Consolidate, ClientsThatDoNotReadAreFew) {
+  const auto client = cluster_.Client({0});
+  constexpr int kServed = 4;
+  for (int i = 0; i < 24; ++i) {
+    v1::StoreRequest store = MakeStore(kSpace, fmt::format("e{:02}", i), std::string(900'000, 'x'));
+    std::mt19937_64 random(static_cast<uint64_t>(i) / 2);  // alike in pairs
+    for (int k = 0; k < 64; ++k) store.add_embedding(static_cast<float>(random() % 997) - 498);
+    ASSERT_TRUE(client->Store(store).ok());
+  }
+  const int primary = Primary();
+  std::promise<void> read_on;
+  const std::shared_future<void> may_read = read_on.get_future().share();
+  std::atomic<int> reading = 0;
+  std::atomic<int> done = 0;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < kServed; ++i) {
+    readers.emplace_back([&] {
+      bool first = true;
+      const auto answer = cluster_.Client({primary})->Consolidate(
+          Request(true), [&](const v1::ConsolidateResponse& /*part*/) {
+            if (!std::exchange(first, false)) return;
+            ++reading;
+            may_read.wait();
+          });
+      EXPECT_TRUE(answer.ok()) << answer.status();
+      ++done;
+    });
+  }
+  EXPECT_TRUE(Eventually([&] { return reading == kServed; }));
+  EXPECT_EQ(CodeOf(Run(primary, Request(true)).answer.status()), ErrorCode::kOverloaded);
+  EXPECT_EQ(done, 0);
+  read_on.set_value();
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(done, kServed);
+  EXPECT_TRUE(Eventually([&] { return Run(primary, Request(true)).answer.ok(); }));
 }
 
 TEST_F(Consolidate, BadRequestsAreRefusedByTheirField) {

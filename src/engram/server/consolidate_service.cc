@@ -13,6 +13,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "engram/base/names.h"
 #include "engram/memory/state_tag.h"
+#include "engram/net/event_loop.h"
 #include "engram/routing/route_names.h"
 #include "engram/server/consolidate_convert.h"
 #include "engram/server/convert.h"
@@ -85,7 +86,13 @@ class ConsolidateService::Call : public std::enable_shared_from_this<Call> {
         context_(service.context_),
         call_(std::move(call)),
         loop_(context_.StateOf(call_.loop())),
-        deadline_(OperationDeadline(call_.deadline(), kLimit, Now())) {}
+        deadline_(OperationDeadline(call_.deadline(), kLimit, Now())),
+        stalled_(*loop_.loop) {}
+  ~Call() {
+    if (counted_ != nullptr) counted_->fetch_sub(1);
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
 
   void Start() {
     call_.Read([self = shared_from_this()](std::optional<std::string> message) {
@@ -104,6 +111,7 @@ class ConsolidateService::Call : public std::enable_shared_from_this<Call> {
   using GroupPtr = std::shared_ptr<Group>;
 
   void Take(const std::string& body);
+  bool Enter();
   void SayWhoHolds();
 
   // --- a round: a plan, and its writes
@@ -128,6 +136,7 @@ class ConsolidateService::Call : public std::enable_shared_from_this<Call> {
   void Fail(const GroupPtr& group, const absl::Status& status);
   void End(const GroupPtr& group);
   void Tell(v1::ConsolidatedGroup group);
+  void GiveUp();
 
   void Finish(const absl::Status& status);
 
@@ -136,6 +145,8 @@ class ConsolidateService::Call : public std::enable_shared_from_this<Call> {
   net::ServerCall call_;
   LoopState& loop_;
   const TimePoint deadline_;
+  std::shared_ptr<std::atomic<int>> counted_;  // null: not among those that are served
+  net::EventLoop::Timer stalled_;
 
   SpaceId space_;
   v1::ConsolidateRequest request_;
@@ -167,7 +178,19 @@ void ConsolidateService::Call::Take(const std::string& body) {
       Decide(routing::Operation::kConsolidate, {}, context_.KnowledgeOf(space_.view()),
              context_.view(), Now(), loop_.random);
   if (decision.candidates.empty()) return SayWhoHolds();
-  Plan();
+  if (Enter()) return Plan();
+  ErrorDetail detail{ErrorCode::kOverloaded, "", space_.value(), context_.self.value(), kBusyPause};
+  Finish(MakeError(detail, fmt::format("this node is at {} other consolidations", kCallsMax)));
+}
+
+// Whether there is room for this one, which it then takes for its lifetime.
+bool ConsolidateService::Call::Enter() {
+  if (service_.calls_->fetch_add(1) >= kCallsMax) {
+    service_.calls_->fetch_sub(1);
+    return false;
+  }
+  counted_ = service_.calls_;
+  return true;
 }
 
 void ConsolidateService::Call::SayWhoHolds() {
@@ -201,7 +224,7 @@ void ConsolidateService::Call::Plan() {
   };
   if (service_.planner_.Submit(std::move(task))) return;
   ErrorDetail detail{ErrorCode::kOverloaded, "", space_.value(), context_.self.value(), kBusyPause};
-  OnPlanned(MakeError(detail, "this node is at another consolidation"));
+  OnPlanned(MakeError(detail, "too many consolidations wait for their plan"));
 }
 
 void ConsolidateService::Call::OnPlanned(absl::StatusOr<ConsolidationPlan> plan) {
@@ -353,10 +376,22 @@ void ConsolidateService::Call::Tell(v1::ConsolidatedGroup group) {
   *part.mutable_group() = std::move(group);
   if (call_.Send(part.SerializeAsString()) || !writable_) return;
   writable_ = false;
+  stalled_.RunAt(Now() + kStallMax, [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->GiveUp();
+  });
   call_.OnWritable([self = shared_from_this()] {
     self->writable_ = true;
+    self->stalled_.Cancel();
     self->Continue();
   });
+}
+
+void ConsolidateService::Call::GiveUp() {
+  if (failure_.ok()) {
+    failure_ =
+        MakeError(ErrorCode::kDeadlineExceeded, "the client has not read the answer for too long");
+  }
+  Continue();
 }
 
 void ConsolidateService::Call::Finish(const absl::Status& status) {
