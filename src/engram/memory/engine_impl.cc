@@ -1,5 +1,7 @@
 #include "engram/memory/engine_impl.h"
 
+#include <fmt/format.h>
+
 #include "engram/base/names.h"
 #include "engram/memory/errors.h"
 #include "engram/memory/keys.h"
@@ -32,6 +34,14 @@ SpaceSummary Summarize(const SpaceState& space) {
   const SpaceRecord record = space.record();
   return {space.id(),      record.last,     record.assignment,
           record.memories, record.siblings, record.dimension};
+}
+
+absl::Status IncompleteCopy(const SpaceId& space) {
+  ErrorDetail detail;
+  detail.code = ErrorCode::kNoLocalData;
+  detail.space = space.value();
+  return MakeError(detail,
+                   fmt::format("the copy of space '{}' here is not complete yet", space.view()));
 }
 
 }  // namespace
@@ -152,7 +162,12 @@ absl::StatusOr<ConsolidationPlan> EngineImpl::PlanConsolidation(
   if (!valid.ok()) return valid;
   const std::shared_ptr<SpaceState> space = FindReadable(query.space.view());
   if (space == nullptr) return NoSuchSpace(query.space);
-  return memory::PlanConsolidation(*database_, query, space->record().dimension);
+  // Of a part of the episodes, it would take from their memories what the others have said. Looked
+  // at on both sides: the copy may come, or be found to lack something, meanwhile.
+  if (space->log().incomplete) return IncompleteCopy(query.space);
+  auto plan = memory::PlanConsolidation(*database_, query, space->record().dimension);
+  if (space->log().incomplete) return IncompleteCopy(query.space);
+  return plan;
 }
 
 std::optional<SpaceSummary> EngineImpl::FindSpace(std::string_view space) const {

@@ -135,5 +135,26 @@ TEST_F(EngineLog, SpaceOfWhichOnlyAPromiseIsKnownIsNotShown) {
   EXPECT_THAT(engine_->log().ListLogs(), ElementsAre(fresh));
 }
 
+// What a part of the episodes says would take the others out of what was made of all.
+TEST_F(EngineLog, AnIncompleteCopyIsNotConsolidated) {
+  ASSERT_TRUE(Store("m1", "same words").ok());
+  ASSERT_TRUE(Store("m2", "same words").ok());
+  ASSERT_TRUE(Ship().ok());
+  ASSERT_TRUE(other_.TakeOffice(2).ok());
+  const Epoch epoch = other_.Log().holder.epoch();
+  ASSERT_TRUE(AwaitLog([&](auto done) {
+                engine_->log().Follow(space_, epoch, other_.Log().history, std::move(done));
+              }).ok());
+  ConsolidationQuery query;
+  query.space = space_;
+  ASSERT_TRUE(engine_->PlanConsolidation(query).ok());
+  ASSERT_TRUE(AwaitLog([&](auto done) {
+                engine_->log().Restart(space_, epoch, *other_.port().ReadBase(space_),
+                                       std::move(done));
+              }).ok());
+  const auto refused = engine_->PlanConsolidation(query);
+  EXPECT_EQ(CodeOf(refused.status()), ErrorCode::kNoLocalData) << refused.status();
+}
+
 }  // namespace
 }  // namespace engram::memory
