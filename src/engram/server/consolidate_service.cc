@@ -19,6 +19,7 @@
 #include "engram/server/convert.h"
 #include "engram/server/look_ups.h"
 #include "engram/server/metadata_names.h"
+#include "engram/server/replication_port.h"
 #include "engram/server/request_metadata.h"
 
 namespace engram::server {
@@ -117,6 +118,7 @@ class ConsolidateService::Call : public std::enable_shared_from_this<Call> {
   // --- a round: a plan, and its writes
   void Plan();
   void OnPlanned(absl::StatusOr<ConsolidationPlan> plan);
+  void HeedStanding();
   void OnNoPlan(const absl::Status& status);
   void Continue();
   void EndRound();
@@ -229,6 +231,7 @@ void ConsolidateService::Call::Plan() {
 
 void ConsolidateService::Call::OnPlanned(absl::StatusOr<ConsolidationPlan> plan) {
   planning_ = false;
+  HeedStanding();
   if (!plan.ok()) return OnNoPlan(plan.status());
   totals_.set_episodes(plan->episodes);
   totals_.set_skipped(plan->skipped);
@@ -241,6 +244,13 @@ void ConsolidateService::Call::OnPlanned(absl::StatusOr<ConsolidationPlan> plan)
     steps_.push_back(std::move(step));
   }
   Continue();
+}
+
+// Of the copy that has been read, also if nothing is written.
+void ConsolidateService::Call::HeedStanding() {
+  degraded_ = degraded_ || context_.reachability.Load().partitioned;
+  if (context_.replication == nullptr) return;
+  degraded_ = degraded_ || context_.replication->StandingOf(space_).degraded;
 }
 
 // What earlier rounds have written is told.
