@@ -233,6 +233,86 @@ TEST(Replicated, AHolderThatWasAwayForLongerThanTheLogReachesTakesACopy) {
   ExpectOnAllCopies(cluster, writer.acknowledged());
 }
 
+// Through a replica that answers from its own copy, which lags behind.
+TEST(Replicated, AReaderSeesWhatItHasWrittenThroughAnyHolder) {
+  TestCluster cluster(Replicated());
+  ASSERT_TRUE(cluster.Client({0})->Store(MakeStore(kSpace, "tea", "at noon")).ok());
+  int primary = -1;
+  ASSERT_TRUE(Eventually([&] { return (primary = LeadAt(cluster, 0).primary) >= 0; }));
+  const auto writer = cluster.Client({primary});
+  const auto replica = cluster.Client({(primary + 1) % cluster.size()});
+  for (int n = 0; n < 200; ++n) {
+    const std::string content = fmt::format("at {}", n);
+    const auto stored = writer->Store(MakeStore(kSpace, "tea", content));
+    ASSERT_TRUE(stored.ok()) << stored.status();
+    const v1::Version& version = stored->message.version();
+    client::Ask ask;
+    ask.session = fmt::format("{}:{}:{}", version.epoch().counter(), version.epoch().primary(),
+                              version.sequence());
+    const auto got = replica->Get(MakeGet(kSpace, "tea"), ask);
+    ASSERT_TRUE(got.ok()) << got.status();
+    EXPECT_EQ(got->message.content(), content);
+    EXPECT_FALSE(got->degraded);
+    v1::RecallManyRequest many;
+    many.add_spaces(kSpace);
+    many.set_query("at");
+    ask.session = fmt::format("{}={}", kSpace, ask.session);
+    const auto found = replica->RecallMany(many, ask);
+    ASSERT_TRUE(found.ok()) << found.status();
+    ASSERT_EQ(found->message.results_size(), 1);
+    EXPECT_EQ(found->message.results(0).content(), content);
+  }
+}
+
+v1::RecallManyRequest RecallEverywhere() {
+  v1::RecallManyRequest request;
+  request.add_spaces("*");
+  request.set_query("note");
+  return request;
+}
+
+TEST(Replicated, ARecallOverSeveralSpacesSaysHowFarBehindItMayBe) {
+  TestCluster cluster(Replicated());
+  ASSERT_TRUE(cluster.Client({0})->Store(MakeStore(kSpace, "m", "a note")).ok());
+  int primary = -1;
+  ASSERT_TRUE(Eventually([&] { return (primary = LeadAt(cluster, 0).primary) >= 0; }));
+  const auto at_replica = cluster.Client({(primary + 1) % cluster.size()});
+  EXPECT_TRUE(Eventually([&] {
+    const auto found = at_replica->RecallMany(RecallEverywhere());
+    return found.ok() && found->message.results_size() == 1 && found->message.staleness_ms() > 0 &&
+           found->message.staleness_ms() < 60'000;
+  }));
+  const auto found = cluster.Client({primary})->RecallMany(RecallEverywhere());
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->message.staleness_ms(), 0u);
+}
+
+// Before anybody is held dead: what the primary's lease is for.
+TEST(Replicated, APrimaryThatHearsNobodyFlagsARecallOverSeveralSpacesToo) {
+  TestClusterOptions options = Replicated();
+  options.flags = kQuietMembership;
+  TestCluster cluster(options);
+  ASSERT_TRUE(cluster.Client({0})->Store(MakeStore(kSpace, "m", "a note")).ok());
+  int primary = -1;
+  ASSERT_TRUE(Eventually([&] { return (primary = LeadAt(cluster, 0).primary) >= 0; }));
+  const auto client = cluster.Client({primary});
+  for (int i : cluster.Indexes()) {
+    if (i != primary) cluster.node(i).Signal(SIGSTOP);
+  }
+  v1::RecallManyRequest request = RecallEverywhere();
+  request.clear_spaces();
+  request.add_spaces(kSpace);
+  EXPECT_TRUE(Eventually([&] {
+    const auto got = client->Get(MakeGet(kSpace, "m"));
+    return got.ok() && got->degraded;
+  }));
+  const auto found = client->RecallMany(request);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_TRUE(found->degraded);
+  EXPECT_EQ(found->message.results_size(), 1);
+  for (int i : cluster.Indexes()) cluster.node(i).Signal(SIGCONT);
+}
+
 TEST(Replicated, AllNodesKilledAtOnceComeBackWithEverything) {
   TestCluster cluster(Replicated());
   std::set<std::string> acknowledged;

@@ -166,6 +166,12 @@ void ScatterCall::Learn(const std::string& name, const v1::Assignment& proto) {
   if (context_.table.Apply(std::span(&assignment, 1)) > 0) stale_ = true;
 }
 
+void ScatterCall::Heed(const peer::v1::CopyStanding& standing) {
+  degraded_ = degraded_ || standing.degraded();
+  if (!standing.has_staleness_ms()) return;
+  staleness_ms_ = std::max(staleness_ms_.value_or(0), standing.staleness_ms());
+}
+
 ScatterRound::Answer ScatterCall::AnswerTo(Space space, const peer::v1::SpaceRefusal* refusal) {
   if (refusal == nullptr) {
     return {MakeError(ErrorCode::kInternal, "the node said nothing of it"), std::nullopt};
@@ -237,6 +243,7 @@ ScatterCall::Answers ScatterCall::TakeFound(const Spaces& spaces, const std::str
     }
     if (found->has_assignment()) Learn(asked_[space], found->assignment());
     if (findings_[space].status.ok()) continue;  // another holder was quicker
+    Heed(found->standing());
     auto received = FromProto(std::move(*found));
     if (!received) return MakeError(ErrorCode::kInternal, "findings that contradict themselves");
     findings_[space] = std::move(received->findings);

@@ -101,6 +101,7 @@ class ScatterCall : public std::enable_shared_from_this<ScatterCall> {
   void AddRouted(Space space, peer::v1::RoutedSpace* routed) const;
   ScatterRound::Answer AnswerTo(Space space, const peer::v1::SpaceRefusal* refusal);
   void Learn(const std::string& name, const v1::Assignment& assignment);
+  void Heed(const peer::v1::CopyStanding& standing);
   std::optional<v1::RecallResult>& RecordOf(const memory::MergedHit& hit) {
     return records_[hit.space][hit.found];
   }
@@ -128,6 +129,7 @@ class ScatterCall : public std::enable_shared_from_this<ScatterCall> {
   // This node's own, as it was when the last step began.
   routing::Reachability reach_;
   bool degraded_ = false;
+  std::optional<uint64_t> staleness_ms_;  // the most of any copy that is not its primary's
   bool stale_ = false;
   bool surveyed_ = false;
   routing::AttemptRecords attempts_;

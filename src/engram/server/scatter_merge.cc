@@ -80,6 +80,7 @@ ScatterCall::Answers ScatterCall::TakeRead(const Spaces& spaces, const std::stri
       answer = AnswerTo(nth, read == nullptr ? nullptr : &read->refusal());
       continue;
     }
+    Heed(read->standing());
     std::map<std::string, v1::RecallResult*> memories;
     for (v1::RecallResult& m : *read->mutable_memories()) memories[m.id()] = &m;
     for (const MergedHit* hit : wanted) {

@@ -41,11 +41,11 @@ void ScatterPart::SortSpace(const peer::v1::RoutedSpace& routed) {
   absl::Status refusal =
       RefusalOf(context_, routing::Operation::kRecall, PolicyOf(routed), space, false);
   const auto seen = ParseSessionToken(routed.session());
+  const bool lacks = refusal.ok() && seen.has_value() && context_.replication != nullptr &&
+                     !context_.replication->Has(space, *seen);
   // No waiting: the others are asked meanwhile.
-  if (refusal.ok() && seen.has_value() && context_.replication != nullptr && !IsPrimary(space) &&
-      !context_.replication->Has(space, *seen)) {
-    refusal = WrongNodeFor(context_, space);
-  }
+  if (lacks && !IsPrimary(space)) refusal = WrongNodeFor(context_, space);
+  if (lacks && refusal.ok()) behind_.insert(space);
   if (!refusal.ok()) {
     refused_.emplace_back(routed.name(), std::move(refusal));
     return;
@@ -83,6 +83,17 @@ void ScatterPart::AddNewer(const SpaceId& space, Outcome& outcome) const {
   auto routed_by = routed_by_.find(space);
   const bool newer = known && (routed_by == routed_by_.end() || known->version > routed_by->second);
   if (newer) *outcome.mutable_assignment() = ToProto(*known);
+}
+
+template <class Outcome>
+void ScatterPart::AddStanding(const SpaceId& space, Outcome& outcome) const {
+  if (context_.replication == nullptr) return;
+  const ReplicationPort::Standing standing = context_.replication->StandingOf(space);
+  peer::v1::CopyStanding& proto = *outcome.mutable_standing();
+  proto.set_degraded(standing.degraded || behind_.contains(space));
+  if (standing.staleness.has_value()) {
+    proto.set_staleness_ms(static_cast<uint64_t>(standing.staleness->count()));
+  }
 }
 
 template <class Response>
@@ -145,8 +156,10 @@ absl::StatusOr<std::string> FindPart::Answer(const Request& request,
   *reply.mutable_statistics() = ToProto(found->statistics);
   for (memory::SpaceFindings& space : found->spaces) {
     const SpaceId id = space.space;
-    *reply.add_spaces() = ToProto(std::move(space));
-    AddNewer(id, *reply.mutable_spaces(reply.spaces_size() - 1));
+    peer::v1::SpaceFindings& findings = *reply.add_spaces();
+    findings = ToProto(std::move(space));
+    AddNewer(id, findings);
+    AddStanding(id, findings);
   }
   return Sized(reply);
 }
@@ -176,6 +189,7 @@ absl::StatusOr<std::string> ReadPart::Answer(const Request& request,
       if (memory->has_value()) *read.add_memories() = ToRecord(**std::move(memory));
     }
     AddNewer(space, read);
+    AddStanding(space, read);
   }
   return Sized(reply);
 }

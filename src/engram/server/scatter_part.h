@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,9 @@ class ScatterPart {
   // Fresh routing rides on the success, as with a single request.
   template <class Outcome>
   void AddNewer(const SpaceId& space, Outcome& outcome) const;
+  // To be added once the copy has been read (docs/model, decision 14).
+  template <class Outcome>
+  void AddStanding(const SpaceId& space, Outcome& outcome) const;
   template <class Response>
   void AddRefused(Response& reply) const;
   template <class Response>
@@ -44,6 +48,7 @@ class ScatterPart {
   std::vector<SpaceId> held_;
   std::vector<std::pair<std::string, absl::Status>> refused_;
   std::map<SpaceId, Version> routed_by_;
+  std::set<SpaceId> behind_;  // of which even this primary lacks what the reader has seen
 };
 
 // The three steps; each has the same four functions.

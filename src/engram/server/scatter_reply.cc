@@ -50,6 +50,7 @@ absl::StatusOr<std::string> ScatterCall::Answer() {
   }
   *reply.mutable_coverage() = CoverageOf();
   reply.set_confidence(ConfidenceOf(reply.coverage()));
+  reply.set_staleness_ms(staleness_ms_.value_or(0));
   std::string bytes = reply.SerializeAsString();
   if (bytes.size() <= kReplyBytesMax) return bytes;
   return InvalidArgument(
@@ -136,6 +137,7 @@ void ScatterCall::Finish(absl::StatusOr<std::string> message) {
   }
   reply.served_by = context_.self;
   reply.degraded = degraded_;
+  reply.staleness_ms = staleness_ms_;
   reply.attempts = std::move(attempts_);
   std::exchange(done_, nullptr)(std::move(reply));
 }
