@@ -82,9 +82,9 @@ absl::StatusOr<std::unique_ptr<ChaosNodes>> ChaosNodes::Create(Options options) 
   auto network = SwitchedNetwork::Create(options.nodes);
   if (!network.ok()) return network.status();
   auto nodes = std::unique_ptr<ChaosNodes>(new ChaosNodes(std::move(options), *std::move(network)));
-  if (absl::Status status = nodes->Mount(); !status.ok()) return status;
   TestCluster& cluster = nodes->cluster();
   for (const int i : cluster.Indexes()) {
+    if (absl::Status status = nodes->Mount(i); !status.ok()) return status;
     cluster.Start(i);
     cluster.AwaitReady(i);
   }
@@ -112,15 +112,12 @@ ChaosNodes::~ChaosNodes() {
   for (const int i : cluster_->Indexes()) umount2(cluster_->DataDir(i).c_str(), MNT_DETACH);
 }
 
-absl::Status ChaosNodes::Mount() {
+absl::Status ChaosNodes::Mount(int node) const {
+  const std::filesystem::path directory = cluster_->DataDir(node);
   const std::string size = fmt::format("size={}m", options_.disk_mebibytes);
-  for (const int i : cluster_->Indexes()) {
-    std::filesystem::create_directories(cluster_->DataDir(i));
-    if (mount("tmpfs", cluster_->DataDir(i).c_str(), "tmpfs", 0, size.c_str()) != 0) {
-      return Errno("mount tmpfs");
-    }
-  }
-  return absl::OkStatus();
+  std::filesystem::create_directories(directory);
+  if (mount("tmpfs", directory.c_str(), "tmpfs", 0, size.c_str()) == 0) return absl::OkStatus();
+  return Errno("mount tmpfs");
 }
 
 std::vector<Asker::Node> ChaosNodes::Addresses() const {
@@ -142,6 +139,7 @@ void ChaosNodes::Begin(const Fault& fault) {
   const int node = fault.victims.front();
   switch (fault.kind) {
     case FaultKind::kKill:
+    case FaultKind::kLostDisk:
       return cluster_->Kill9(node);
     case FaultKind::kPause:
       return cluster_->node(node).Stop();
@@ -180,6 +178,8 @@ absl::Status ChaosNodes::End(const Fault& fault) {
     case FaultKind::kFullDisk:
       std::filesystem::remove(Ballast(node));
       return Restart(node);
+    case FaultKind::kLostDisk:
+      return StartEmpty(node);
   }
   return absl::OkStatus();
 }
@@ -190,6 +190,15 @@ absl::Status ChaosNodes::Restart(int node) {
   cluster_->Start(node);
   if (ran) return absl::OkStatus();
   return MakeError(ErrorCode::kInternal, cluster_->Name(node) + " had ended by itself");
+}
+
+absl::Status ChaosNodes::StartEmpty(int node) {
+  if (umount2(cluster_->DataDir(node).c_str(), 0) != 0) return Errno("umount");
+  if (absl::Status status = Mount(node); !status.ok()) return status;
+  // Without seeds it would found another cluster.
+  if (node == TestCluster::kFounder) cluster_->SetSeeds(node, {cluster_->PeerAddress(node + 1)});
+  cluster_->Start(node);
+  return absl::OkStatus();
 }
 
 // Both directions: what it sends at its own end, what it gets at the switch's.

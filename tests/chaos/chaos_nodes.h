@@ -51,8 +51,9 @@ class ChaosNodes {
 
  private:
   ChaosNodes(Options options, std::unique_ptr<SwitchedNetwork> network);
-  absl::Status Mount();
+  absl::Status Mount(int node) const;
   absl::Status Restart(int node);
+  absl::Status StartEmpty(int node);
   Hosts OthersThan(const Hosts& victims) const;
   void SlowDown(int node);
   void SpeedUp(int node);

@@ -92,6 +92,9 @@ class ChaosRun {
         injected.victims.emplace_back(nodes_.cluster().Name(node));
       Say(fault);
       nodes_.Begin(fault);
+      if (fault.kind == FaultKind::kLostDisk) {
+        writer_.Write(LostDisk{.node = injected.victims.front()});
+      }
       faults.push_back(std::move(injected));
     }
     EndAll(trouble, faults);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace engram::testing {
 namespace {
@@ -19,6 +20,7 @@ struct Range {
 Range HoldOf(FaultKind kind) {
   switch (kind) {
     case FaultKind::kKill:
+    case FaultKind::kLostDisk:
       return {milliseconds(500), seconds(10)};
     case FaultKind::kPause:
       return {seconds(2), seconds(15)};
@@ -75,6 +77,10 @@ class Planner {
   Fault NextFault() {
     Fault fault;
     fault.kind = options_.kinds[Below(options_.kinds.size())];
+    // With a second one, what a quorum has acknowledged might be gone.
+    if (fault.kind == FaultKind::kLostDisk && std::exchange(lost_a_disk_, true)) {
+      fault.kind = FaultKind::kKill;
+    }
     fault.hold = In(HoldOf(fault.kind));
     fault.victims = Some(fault.kind == FaultKind::kSplit ? 1 + Below(SplitMax()) : 1);
     return fault;
@@ -92,6 +98,7 @@ class Planner {
 
   const PlanOptions& options_;
   std::mt19937_64& random_;
+  bool lost_a_disk_ = false;
 };
 
 }  // namespace
@@ -112,6 +119,8 @@ std::string_view NameOf(FaultKind kind) {
       return "bad-disk";
     case FaultKind::kFullDisk:
       return "full-disk";
+    case FaultKind::kLostDisk:
+      return "lost-disk";
   }
   return "unknown";
 }

@@ -22,10 +22,11 @@ enum class FaultKind : uint8_t {
   kSlowLink,  // the victim's link carries little, behind a long queue
   kBadDisk,   // each fsync of the victim fails; killed and started again at the end
   kFullDisk,  // nothing more fits onto the victim's disk; killed and started again at the end
+  kLostDisk,  // kill -9, started again at the end with an empty disk; a second one is a kill
 };
-inline constexpr std::array<FaultKind, 7> kFaultKinds = {
-    FaultKind::kKill,     FaultKind::kPause,   FaultKind::kSplit,   FaultKind::kOneWay,
-    FaultKind::kSlowLink, FaultKind::kBadDisk, FaultKind::kFullDisk};
+inline constexpr std::array<FaultKind, 8> kFaultKinds = {
+    FaultKind::kKill,     FaultKind::kPause,   FaultKind::kSplit,    FaultKind::kOneWay,
+    FaultKind::kSlowLink, FaultKind::kBadDisk, FaultKind::kFullDisk, FaultKind::kLostDisk};
 
 std::string_view NameOf(FaultKind kind);
 // Of the network, not of a node. There is one at a time.

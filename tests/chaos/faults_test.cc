@@ -69,6 +69,16 @@ TEST(Plan, HalfAnHourHasEveryKindAndBothSplits) {
   EXPECT_EQ(split_off, (std::set<size_t>{1, 2}));
 }
 
+// What a quorum has acknowledged is owed while a majority of three disks survive.
+RC_GTEST_PROP(Plan, OneDiskIsLostAtMost, (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  int lost = 0;
+  for (const Trouble& trouble : MakePlan(Half(), random)) {
+    for (const Fault& fault : trouble.faults) lost += fault.kind == FaultKind::kLostDisk ? 1 : 0;
+  }
+  RC_ASSERT(lost <= 1);
+}
+
 TEST(Plan, OnlyTheKindsThatAreAskedFor) {
   std::mt19937_64 random(1);
   PlanOptions options = Half();
