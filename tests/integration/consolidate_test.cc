@@ -333,6 +333,46 @@ TEST_F(Consolidate, ClientsThatDoNotReadAreFew) {
   EXPECT_TRUE(Eventually([&] { return Run(primary, Request(true)).answer.ok(); }));
 }
 
+// Nothing is written of a trial, so no write tells that the others are out of reach.
+TEST_F(Consolidate, ATrialAtANodeThatIsCutOffSaysSo) {
+  StoreEpisodes();
+  const int left = *Holders().begin();
+  ASSERT_TRUE(Eventually([&] {
+    const Result dry = Run(left, Request(true));
+    return dry.answer.ok() && !dry.answer->degraded && dry.answer->message.created() == 3;
+  }));
+  for (int i : cluster_.Indexes()) {
+    if (i != left) cluster_.Kill9(i);
+  }
+  EXPECT_TRUE(Eventually([&] {
+    const Result dry = Run(left, Request(true));
+    return dry.answer.ok() && dry.answer->degraded && dry.answer->message.created() == 3;
+  }));
+}
+
+// What it writes ends, and the client learns why the rest did not come.
+TEST_F(Consolidate, ANodeThatStopsInTheMiddleSaysSo) {
+  const auto client = cluster_.Client(cluster_.Indexes());
+  constexpr uint64_t kGroups = 3000;
+  StoreGroups(*client, kGroups, {{"a", ""}, {"b", "."}});
+  const int asked = Primary();
+  std::thread stopper;
+  v1::ConsolidateTotals totals;
+  const auto stopped =
+      cluster_.Client({asked})->Consolidate(Request(), [&](const v1::ConsolidateResponse& part) {
+        if (part.has_totals()) totals = part.totals();
+        if (!stopper.joinable()) stopper = std::thread([&] { cluster_.Stop(asked); });
+      });
+  stopper.join();
+  fmt::print("{}: {} created, {} failed, {} remain\n", stopped.status().ToString(),
+             totals.created(), totals.failed(), totals.remaining());
+  EXPECT_TRUE(stopped.ok() || totals.failed() > 0 ||
+              CodeOf(stopped.status()) == ErrorCode::kShuttingDown)
+      << stopped.status();
+  EXPECT_GT(totals.created(), 0u);
+  EXPECT_EQ(totals.created() + totals.failed() + totals.remaining(), kGroups);
+}
+
 TEST_F(Consolidate, BadRequestsAreRefusedByTheirField) {
   StoreEpisodes();
   v1::ConsolidateRequest request = Request();
