@@ -4,7 +4,9 @@
 // The sources stay as they are; the semantic memory has a link to each. Where a group has been
 // consolidated before, wholly or in part, its memory is written again under its id; of several,
 // which two sides of a split can have made, one is kept and the others are superseded. Who changes
-// such a memory takes it over: it is left alone from then on, and its group too.
+// such a memory takes it over: it is left alone from then on, and its group too. But one that was
+// stored anew without its links to the sources, or without the key below, is known only by the id
+// that derives from its sources: when others have joined them, the group gets another memory.
 //
 // Everything here is a function of the memories alone, so all nodes with the same ones come to the
 // same ids, contents and request ids. Pure and thread-safe.
