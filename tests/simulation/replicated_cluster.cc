@@ -70,6 +70,13 @@ void ReplicatedCluster::LoseDisk(size_t i) {
   clients_.history().lost_disks.push_back({0, world_.ids[i]});
 }
 
+bool ReplicatedCluster::OthersAreComplete(size_t i) const {
+  for (size_t j = 0; j < nodes_.size(); ++j) {
+    if (j != i && has_disk(j) && nodes_[j]->StoredLog().incomplete) return false;
+  }
+  return true;
+}
+
 bool ReplicatedCluster::IsCutOff(size_t i) const {
   size_t reached = 1;
   for (size_t j = 0; j < nodes_.size(); ++j) {
@@ -133,7 +140,7 @@ bool ReplicatedCluster::AllEqual() {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     if (!has_disk(i)) continue;
     const replication::SpaceLog log = nodes_[i]->StoredLog();
-    if (log.outbox_entries > 0 || log.last() == Version()) return false;
+    if (log.incomplete || log.outbox_entries > 0 || log.last() == Version()) return false;
     if (!first) {
       first = i;
     } else if (log.history != nodes_[*first]->StoredLog().history ||
@@ -171,6 +178,7 @@ void ReplicatedCluster::HoldTheEnd() {
     if (!has_disk(i)) continue;
     if (!first) first = i;
     HoldEqual(*first, i);
+    if (nodes_[i]->StoredLog().incomplete) Blame(NameOf(i) + " has no complete copy");
     if (nodes_[i]->StoredLog().outbox_entries > 0) Blame(NameOf(i) + " still has an outbox");
     if (!lost_.empty()) continue;  // a link may have been on that disk only
     for (const std::string& link : clients_.MissingLinks(nodes_[i]->store())) {

@@ -110,7 +110,9 @@ void Disturb(ReplicatedCluster& cluster) {
 // As many as a majority does without, and seldom.
 void MayLoseDisk(ReplicatedCluster& cluster, uint64_t seed) {
   if (seed % 5 != 0 || cluster.Below(20) != 0) return;
-  if (cluster.lost_disks() < (cluster.size() - 1) / 2) cluster.LoseDisk(Victim(cluster));
+  if (cluster.lost_disks() >= (cluster.size() - 1) / 2) return;
+  const size_t victim = Victim(cluster);
+  if (cluster.OthersAreComplete(victim)) cluster.LoseDisk(victim);
 }
 
 void Work(ReplicatedCluster& cluster, Duration time) {

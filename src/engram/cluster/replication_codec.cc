@@ -72,6 +72,7 @@ struct Writer {
     p.set_in_step(m.in_step);
     if (m.position != Version()) Fill(m.position, *p.mutable_position());
     p.set_incomplete(m.incomplete);
+    p.set_remembers(m.remembers);
   }
   void operator()(const r::Fenced& m) const {
     proto::Fenced& p = *out.mutable_fenced();
@@ -217,9 +218,10 @@ class Reader {
             End(m, m.has_held(), &proto::Heartbeat::held, "held"), Holders(m.holders())};
   }
   r::HeartbeatAnswer Read(proto::HeartbeatAnswer& m) {
-    return {Reign(m.epoch()), FromNanos(m.sent_ns()), m.in_step(),
-            End(m, m.has_position(), &proto::HeartbeatAnswer::position, "position"),
-            m.incomplete()};
+    return {
+        Reign(m.epoch()), FromNanos(m.sent_ns()),
+        m.in_step(),      End(m, m.has_position(), &proto::HeartbeatAnswer::position, "position"),
+        m.incomplete(),   m.remembers()};
   }
   r::Fenced Read(proto::Fenced& m) {
     return {Number(m.promised(), 0, "promised"), m.has_epoch() ? Reign(m.epoch()) : Epoch()};

@@ -71,6 +71,7 @@ std::vector<r::ReplicaMessage> OneOfEach() {
           SomeChanges(),
           r::FailoverMessage(r::Heartbeat{kReign, kSent, {kReign, 2}, {kOld, 1}, {NodeId("a")}}),
           r::FailoverMessage(r::HeartbeatAnswer{kReign, kSent, true, {kOld, 7}, true}),
+          r::FailoverMessage(r::HeartbeatAnswer{kReign, kSent, true, {kOld, 7}, true, true}),
           r::FailoverMessage(r::Canvass{5, {NodeId("a"), NodeId("c")}}),
           r::FailoverMessage(r::WouldPromise{6, true}),
           r::FailoverMessage(r::Promise{7, {kOld, 3}, true}),

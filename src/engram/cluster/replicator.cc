@@ -74,7 +74,7 @@ Replicator::Space* Replicator::Find(const SpaceId& space) {
 Replicator::Space& Replicator::Make(const SpaceId& id, const std::vector<NodeId>& proposed,
                                     bool is_new) {
   SpaceLog log = ports_.log.FindLog(id).value_or(SpaceLog());
-  if (log.holders.empty()) log.incomplete = !is_new;
+  if (log.holders.empty()) log.incomplete = log.forgetful = !is_new;
   auto space = std::make_unique<Space>(
       Replica(id, self_, log, proposed, options_, ports_.log, random_, BootNow()));
   // Of a space without other holders from the first moment: it has been answered for already.

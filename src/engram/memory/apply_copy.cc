@@ -147,7 +147,7 @@ absl::Status ApplyCommand(const LogContext& context, const CompleteCommand& comp
   if (absl::Status follows = CheckFollows(context, complete.epoch); !follows.ok()) return follows;
   SpaceDraft& space = context.apply.space;
   context.begun = true;
-  space.log.incomplete = false;
+  space.log.incomplete = space.log.forgetful = false;
   space.log_changed = true;
   return complete.settled ? DropMerged(context) : absl::OkStatus();
 }

@@ -134,6 +134,7 @@ absl::Status ApplyCommand(const LogContext& context, const BindCommand& bind) {
   if (space.log.holders.empty()) {
     space.log.holders = bind.holders;
     space.log.incomplete = bind.state.epoch().counter > 0 || bind.state.promised() > 1;
+    space.log.forgetful = space.log.incomplete;
   }
   space.log_changed = true;
   return absl::OkStatus();

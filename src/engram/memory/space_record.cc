@@ -17,6 +17,16 @@ void TakeReplication(Decoder& in, SpaceRecord& record) {
   record.outbox_entries = in.Varint();
 }
 
+// As it is stored.
+enum class CopyState : uint8_t { kComplete = 0, kForgetful = 1, kBehind = 2 };
+
+uint8_t ToByte(CopyState state) { return static_cast<uint8_t>(state); }
+
+CopyState CopyOf(const SpaceLog& log) {
+  if (!log.incomplete) return CopyState::kComplete;
+  return log.forgetful ? CopyState::kForgetful : CopyState::kBehind;
+}
+
 bool IsFormat(uint8_t format) {
   return format >= parts::kFirstFormat && format <= parts::kThirdFormat;
 }
@@ -105,7 +115,7 @@ std::string EncodeSpaceLog(const SpaceLog& log, const SpaceRecord& ends) {
   parts::Put(out, Without(log.outbox, ends.branch.epoch));
   parts::Put(out, log.holders);
   parts::Put(out, log.assignment);
-  out.Byte(log.incomplete ? 1 : 0);
+  out.Byte(ToByte(CopyOf(log)));
   return out.Take();
 }
 
@@ -120,7 +130,9 @@ absl::StatusOr<SpaceLog> DecodeSpaceLog(std::string_view bytes, const SpaceRecor
   log.outbox = parts::TakeSeen(in);
   log.holders = parts::TakeNodes(in);
   log.assignment = parts::TakeVersion(in);
-  log.incomplete = in.Byte() != 0;
+  const uint8_t copy = in.Byte();
+  log.incomplete = copy != ToByte(CopyState::kComplete);
+  log.forgetful = copy == ToByte(CopyState::kForgetful);
   const Version last = rows.empty() ? Version() : rows.back();
   auto history = EpochHistory::FromRows(std::move(rows));
   if (!in.Finished() || !history || last != ends.last) return Damaged("space log");

@@ -122,7 +122,9 @@ void Failover::On(const NodeId& from, const Heartbeat& heartbeat, TimePoint now)
 void Failover::On(const NodeId& from, const HeartbeatAnswer& answer, TimePoint now) {
   if (answer.sent > now) return;  // by a clock that the machine had before it was booted anew
   if (IsPrimary() && answer.epoch == state_.epoch()) {
-    if (answer.incomplete) return lease_.AnsweredIncomplete(from, answer.sent);
+    if (answer.incomplete && !answer.remembers) {
+      return lease_.AnsweredForgetful(from, answer.sent);
+    }
     lease_.Answered(from, IsPlanted(Bug::kLeaseFromAnswer) ? now : answer.sent);
   }
 }

@@ -29,8 +29,10 @@ struct HeartbeatAnswer {
   // the primary's history.
   bool in_step = false;
   Version position;
-  // Its copy is not all there: it may not be counted on, for a lease or for a write.
+  // Its copy is not all there: it may not be counted on for a write; nor for a lease, unless it
+  // remembers what it has promised.
   bool incomplete = false;
+  bool remembers = false;
 };
 
 // What was heard is older than what its hearer is bound to.

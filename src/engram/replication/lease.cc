@@ -22,18 +22,18 @@ void PrimaryLease::Answered(const NodeId& holder, TimePoint sent) {
 // Valid as long as the one that completes the majority was heard lately enough.
 TimePoint PrimaryLease::ValidUntil() const { return HeardUntil((sent_.size() + 1) / 2); }
 
-void PrimaryLease::AnsweredIncomplete(const NodeId& holder, TimePoint sent) {
-  sent_incomplete_[holder] = sent;
+void PrimaryLease::AnsweredForgetful(const NodeId& holder, TimePoint sent) {
+  sent_forgetful_[holder] = sent;
 }
 
 // Half of all is enough for that, where it is none for a lease.
 bool PrimaryLease::OutvotesTheRest(TimePoint now) const {
   if (now < HeardUntil(sent_.size() / 2)) return true;
   return std::all_of(sent_.begin(), sent_.end(), [&](const auto& other) {
-    const auto incomplete = sent_incomplete_.find(other.first);
-    const TimePoint heard = incomplete == sent_incomplete_.end()
+    const auto forgetful = sent_forgetful_.find(other.first);
+    const TimePoint heard = forgetful == sent_forgetful_.end()
                                 ? other.second
-                                : std::max(other.second, incomplete->second);
+                                : std::max(other.second, forgetful->second);
     return heard != TimePoint::min() && now < heard + lease_;
   });
 }

@@ -35,12 +35,12 @@ class PrimaryLease {
   // TimePoint::min() if a majority has never answered.
   TimePoint ValidUntil() const;
   bool IsValid(TimePoint now) const { return now < ValidUntil(); }
-  // The same of one whose copy is incomplete: no lease hangs on it.
-  void AnsweredIncomplete(const NodeId& holder, TimePoint sent);
+  // The same of one that has forgotten its promises: no lease hangs on it.
+  void AnsweredForgetful(const NodeId& holder, TimePoint sent);
 
   // Whether so many holders have been heard lately, besides this node, that all others together
   // are no majority: there is no newer primary, whatever one of those may have forgotten. Or all
-  // were heard, incomplete ones included.
+  // were heard, forgetful ones included.
   bool OutvotesTheRest(TimePoint now) const;
 
  private:
@@ -48,7 +48,7 @@ class PrimaryLease {
   TimePoint HeardUntil(size_t others) const;
 
   Duration lease_;
-  std::map<NodeId, TimePoint> sent_incomplete_;
+  std::map<NodeId, TimePoint> sent_forgetful_;
   std::map<NodeId, TimePoint> sent_;  // of the newest heartbeat answered; min() if none
 };
 

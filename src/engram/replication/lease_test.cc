@@ -47,12 +47,12 @@ TEST(PrimaryLease, TheOnlyHolderNeedsNobody) {
   EXPECT_FALSE(PrimaryLease({}, {kB}).IsValid(kStart)) << "one of two is no majority";
 }
 
-TEST(PrimaryLease, AllTogetherOutvoteTheRestAlsoIncompleteOnes) {
+TEST(PrimaryLease, AllTogetherOutvoteTheRestAlsoForgetfulOnes) {
   const TimePoint start = TimePoint(std::chrono::hours(1));
   PrimaryLease three({}, {NodeId("b"), NodeId("c")});
-  three.AnsweredIncomplete(NodeId("b"), start);
+  three.AnsweredForgetful(NodeId("b"), start);
   EXPECT_FALSE(three.OutvotesTheRest(start));
-  three.AnsweredIncomplete(NodeId("c"), start);
+  three.AnsweredForgetful(NodeId("c"), start);
   EXPECT_TRUE(three.OutvotesTheRest(start));
   EXPECT_FALSE(three.IsValid(start));
   EXPECT_FALSE(three.OutvotesTheRest(start + std::chrono::seconds(2)));

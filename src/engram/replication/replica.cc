@@ -187,6 +187,7 @@ void Replica::FillIn(const NodeId& to, FailoverMessage& message) {
     answer->in_step = InStep() && answer->epoch == in_step_with_;
     if (answer->in_step) answer->position = log_.last();
     answer->incomplete = log_.incomplete;
+    answer->remembers = !log_.forgetful;
   }
 }
 

@@ -61,6 +61,31 @@ TEST(Replica, AFollowerThatWasDownForTooLongTakesACopy) {
   cluster.Settle();
 }
 
+// It has forgotten nothing that it promised, so the primary and it are a majority.
+TEST(Replica, AFollowerThatWasDownForTooLongTakesACopyAlsoWhenTheThirdIsGoneForGood) {
+  ReplicaCluster cluster(3);
+  cluster.kept = 100;
+  for (size_t i = 0; i < 3; ++i) cluster.Restart(i);
+  cluster.Create(0);
+  cluster.RunFor(seconds(2));
+  cluster.Crash(2);
+  for (int i = 0; i < 5'000; ++i) cluster.Write(0);
+  cluster.RunFor(seconds(2));
+  cluster.Crash(1);
+  cluster.Restart(2);
+  for (int i = 0; i < 10'000 && !cluster.log(2).log().incomplete; ++i) {
+    cluster.RunFor(std::chrono::milliseconds(1));
+  }
+  ASSERT_TRUE(cluster.log(2).log().incomplete);
+  // Whom it has heard before says nothing to the primary any more.
+  cluster.Crash(0);
+  cluster.RunFor(seconds(5));
+  cluster.Restart(0);
+  cluster.RunFor(seconds(10));
+  EXPECT_EQ(cluster.log(2).Store().size(), 5'000u);
+  EXPECT_FALSE(cluster.log(2).log().incomplete);
+}
+
 TEST(Replica, AHolderThatLostItsDiskIsNotCountedUntilItsCopyIsComplete) {
   ReplicaCluster cluster = Created();
   for (int i = 0; i < 3'000; ++i) cluster.Write(0);

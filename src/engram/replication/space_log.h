@@ -32,6 +32,8 @@ struct SpaceLog {
   // The memories are not yet those of the log: pieces of another holder's copy are being taken
   // over. Such a holder promises nothing and is not counted (docs/model, decision 3).
   bool incomplete = false;
+  // Of an incomplete one: it has lost its disk, and with it what it had promised.
+  bool forgetful = false;
 
   // Of the last entry of the main log.
   Version last() const { return history.last(); }

@@ -85,6 +85,7 @@ class MapLog final : public LogPort {
           if (log_.holders.empty()) {
             log_.holders = holders;
             log_.incomplete = state.epoch().counter > 0 || state.promised() > 1;
+            log_.forgetful = log_.incomplete;
           }
           return absl::OkStatus();
         },
@@ -214,7 +215,7 @@ class MapLog final : public LogPort {
     Queue(
         [this, epoch, settled] {
           if (!Follows(epoch)) return Refused("fenced");
-          log_.incomplete = false;
+          log_.incomplete = log_.forgetful = false;
           if (settled) {
             std::erase_if(outbox_, [&](const Record& r) { return log_.logged.Covers(r.origin); });
             CountOutbox();

@@ -227,7 +227,7 @@ class ReplicaCluster {
     if (proposal.holders.empty()) return false;
     node.is_stranger = false;
     SpaceLog log;
-    log.incomplete = !proposal.is_new;
+    log.incomplete = log.forgetful = !proposal.is_new;
     node.machine = std::make_unique<Replica>(SpaceId("s"), ids_[i], log, proposal.holders, options,
                                              node.log, random_, Local(i));
     return true;
