@@ -72,7 +72,7 @@ void ReplicatedCluster::LoseDisk(size_t i) {
 
 bool ReplicatedCluster::OthersAreComplete(size_t i) const {
   for (size_t j = 0; j < nodes_.size(); ++j) {
-    if (j != i && has_disk(j) && nodes_[j]->StoredLog().incomplete) return false;
+    if (j != i && has_disk(j) && !nodes_[j]->HasCompleteCopy()) return false;
   }
   return true;
 }

@@ -172,7 +172,8 @@ void AddConsolidate(CLI::App& app, Context& context) {
   command->footer(
       "The episodes stay as they are. To run it again is safe: a group that has not changed is "
       "left "
-      "as it is,\nand so is a memory that somebody has changed.\n"
+      "as it is,\nand so is a memory that somebody has changed. Forgetting episodes does not take "
+      "back what was made of\nthem, once fewer than two are left.\n"
       "Example: engram consolidate --space notes --dry-run");
   command->callback([&context, options, timeout] {
     if (timeout->count() == 0) context.timeout_s = kTimeout;

@@ -43,7 +43,7 @@ struct EngineOptions {
   Durability durability = Durability::kFsync;
   size_t exact_vectors_max = 5'000;  // more in one space are searched through an HNSW graph
   Duration request_id_ttl = std::chrono::hours(1);  // how long a repeated request is recognised
-  uint64_t log_entries_max = 10'000;  // kept per space, and more while a holder lacks them
+  uint64_t log_entries_max = 10'000;  // kept per space; more while no majority has them
   // A write is refused whose clock would be further ahead of the wall clock (SPEC C9).
   Duration clock_ahead_max = std::chrono::seconds(60);
   size_t queue_max = 10'000;             // writes waiting; more are refused with Overloaded

@@ -64,7 +64,7 @@ void Housekeeper::AllowTrim(const SpaceId& space, const Version& position) {
   held = std::max(held, position);
 }
 
-Version Housekeeper::HeldByAll(const SpaceId& space, const SpaceLog& log) const {
+Version Housekeeper::MayTrimTo(const SpaceId& space, const SpaceLog& log) const {
   if (log.holders.size() == 1 && log.holders.front() == self_) return log.last();
   ReaderLock lock(&mutex_);
   auto found = may_trim_.find(space.view());
@@ -76,10 +76,9 @@ void Housekeeper::TrimLog(const SpaceId& space, const SpaceLog& log, Done& done)
   const uint64_t entries = Entries(log.history);
   if (entries < done.log_trimmed) done = Done();  // a tail was cut off
   if (entries - done.log_trimmed <= kept + kept / kSlackPart) return;
-  // Up to the last entry that all holders have, at the most.
-  const Version held = HeldByAll(space, log);
-  if (!log.history.Contains(held)) return;
-  const uint64_t trimmed = std::min(entries - kept, EntriesUpTo(log.history, held));
+  const Version allowed = MayTrimTo(space, log);
+  if (!log.history.Contains(allowed)) return;
+  const uint64_t trimmed = std::min(entries - kept, EntriesUpTo(log.history, allowed));
   if (trimmed <= done.log_trimmed) return;
   const Version end = PositionAt(log.history, trimmed);
   // Of another history, which has taken the place of this one, it says nothing.

@@ -43,8 +43,8 @@ class Housekeeper {
 
   void TrimLog(const SpaceId& space, const replication::SpaceLog& log, Done& done);
   void ExpireRequests(const SpaceId& space, WallMillis now, Done& done);
-  // The newest position that all holders have.
-  Version HeldByAll(const SpaceId& space, const replication::SpaceLog& log) const;
+  // Up to there replication has allowed it; to the end where this is the only holder.
+  Version MayTrimTo(const SpaceId& space, const replication::SpaceLog& log) const;
 
   storage::Database& database_;
   const NodeId self_;

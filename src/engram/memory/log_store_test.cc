@@ -278,7 +278,7 @@ TEST_F(LogStoreTest, LogIsReadInPieces) {
             ErrorCode::kNotFound);
 }
 
-TEST_F(LogStoreTest, LogIsTrimmedOnlyAsFarAsAllHoldersHaveIt) {
+TEST_F(LogStoreTest, LogIsTrimmedOnlyAsFarAsItMayBe) {
   a_.log_entries_max = 8;
   a_.Open();
   const Epoch epoch{1, NodeId("a")};
