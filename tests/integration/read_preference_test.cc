@@ -19,6 +19,7 @@ namespace engram::testing {
 namespace {
 
 using client::ReadPreference;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 constexpr int kEntry = TwoCopies::kEntry;
@@ -103,7 +104,10 @@ void ExpectFails(const TwoCopies& copies, Preference preference, const std::stri
   auto got = copies.Asker(kEntry, preference)
                  ->Get(MakeGet(copies.space(), TwoCopies::kMemory), client::Explain::kYes);
   ASSERT_FALSE(got.ok()) << got->served_by;
-  EXPECT_EQ(CodeOf(got.status()), ErrorCode::kAllReplicasFailed) << got.status();
+  // Who needs the primary waits for one until the deadline, which may pass in the middle of a try.
+  EXPECT_THAT(CodeOf(got.status()),
+              AnyOf(ErrorCode::kAllReplicasFailed, ErrorCode::kDeadlineExceeded))
+      << got.status();
   const std::vector<v1::Attempt> route = client::AttemptsOf(got.status());
   EXPECT_FALSE(route.empty());
   for (const v1::Attempt& attempt : route) EXPECT_EQ(attempt.node(), only);

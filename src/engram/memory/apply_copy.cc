@@ -146,6 +146,10 @@ absl::Status ApplyCommand(const LogContext& context, InstallCommand& install) {
 absl::Status ApplyCommand(const LogContext& context, const CompleteCommand& complete) {
   if (absl::Status follows = CheckFollows(context, complete.epoch); !follows.ok()) return follows;
   SpaceDraft& space = context.apply.space;
+  // Who asks for it may not have heard yet that the log was restarted.
+  if (complete.settled && space.log.incomplete) {
+    return Refused(space.id(), "the copy here is incomplete");
+  }
   context.begun = true;
   space.log.incomplete = space.log.forgetful = false;
   space.log_changed = true;

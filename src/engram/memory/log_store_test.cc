@@ -354,6 +354,15 @@ TEST_F(LogStoreTest, WhatWaitsInTheOutboxOutlivesACopy) {
   EXPECT_EQ(a_.Get("m1")->siblings.size(), 1u);
 }
 
+// The machine may ask for it before it has heard that its log was restarted.
+TEST_F(LogStoreTest, ACopyThatHasNotComeIsNotMadeCompleteByItsOutboxBeingSettled) {
+  ASSERT_TRUE(a_.Write(commands_.Store("m1", "apples")).ok());
+  ASSERT_TRUE(b_.RestartFrom(a_).ok());
+  EXPECT_TRUE(b_.Log().incomplete);
+  EXPECT_FALSE(b_.Complete(a_.Log().holder.epoch(), true).ok());
+  EXPECT_TRUE(b_.Log().incomplete);
+}
+
 // The base was a primary's alone, and the next one lacks it.
 TEST_F(LogStoreTest, WhoeverMustCutBelowItsBaseStartsAnew) {
   ASSERT_TRUE(a_.Write(commands_.Store("m1", "nobody else has this")).ok());

@@ -121,8 +121,9 @@ class LogPort {
   // the outbox keeps its effect. Refused if fenced.
   virtual void Install(const SpaceId& space, const Epoch& epoch, CopyPiece piece, Done done) = 0;
 
-  // All pieces were installed since the log was restarted. `settled`: and every later primary will
-  // have what it was restarted from; what the log covers leaves the outbox. Refused if fenced.
+  // All pieces were installed since the log was restarted. Or, `settled`, of a complete copy: every
+  // later primary will have what it was restarted from; what the log covers leaves the outbox.
+  // Refused if fenced.
   virtual void Complete(const SpaceId& space, const Epoch& epoch, bool settled, Done done) = 0;
 
   // Everything up to there may be trimmed: every later primary will have it.

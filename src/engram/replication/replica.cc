@@ -369,7 +369,7 @@ void Replica::SendConfirm(bool gap) {
 
 void Replica::OfferOutbox(TimePoint now) {
   if (!InStep() || log_.outbox_entries == 0) return;
-  if (log_.incomplete) return;
+  if (log_.incomplete || restarting_) return;
   const bool came_back = offered_ && log_.logged.Covers(*offered_);
   if (!came_back && now < next_offer_) return;
   auto changes = port_.ReadOutbox(space_, options_.shipping.batch);

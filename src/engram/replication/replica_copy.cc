@@ -90,7 +90,10 @@ void Replica::Done(const Install& install, bool ok, TimePoint now) {
 }
 
 void Replica::Done(const Complete& complete, bool ok, TimePoint now) {
-  settling_ = false;
+  if (complete.settled) {
+    settling_ = false;
+    return;
+  }
   if (!ok || complete.epoch != in_step_with_) return sweep_.reset();
   sweep_.reset();
   NoteCaughtUp();

@@ -107,10 +107,7 @@ class LogNode {
   absl::Status CopyFrom(
       const LogNode& primary, size_t items_max, const std::function<void()>& between = [] {}) {
     const Epoch epoch = primary.Log().holder.epoch();
-    auto base = primary.port().ReadBase(kSpace);
-    if (!base.ok()) return base.status();
-    absl::Status done =
-        Await([&](auto told) { log_->Restart(kSpace, epoch, *std::move(base), std::move(told)); });
+    absl::Status done = RestartFrom(primary);
     std::string after;
     do {
       between();
@@ -124,6 +121,14 @@ class LogNode {
       }
     } while (done.ok() && !after.empty());
     return done.ok() ? Complete(epoch, false) : done;
+  }
+  // The beginning of that.
+  absl::Status RestartFrom(const LogNode& primary) {
+    const Epoch epoch = primary.Log().holder.epoch();
+    auto base = primary.port().ReadBase(kSpace);
+    if (!base.ok()) return base.status();
+    return Await(
+        [&](auto told) { log_->Restart(kSpace, epoch, *std::move(base), std::move(told)); });
   }
   absl::Status Complete(const Epoch& epoch, bool settled) {
     return Await([&](auto done) { log_->Complete(kSpace, epoch, settled, std::move(done)); });

@@ -215,6 +215,7 @@ class MapLog final : public LogPort {
     Queue(
         [this, epoch, settled] {
           if (!Follows(epoch)) return Refused("fenced");
+          if (settled && log_.incomplete) return Refused("incomplete");
           log_.incomplete = log_.forgetful = false;
           if (settled) {
             std::erase_if(outbox_, [&](const Record& r) { return log_.logged.Covers(r.origin); });
