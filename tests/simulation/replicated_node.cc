@@ -54,7 +54,6 @@ void ReplicatedNode::Crash() {
   if (!is_up()) return;
   ++life_;
   world_.network.Set(index_, Condition::kDown);
-  complete_when_down_ = HasCompleteCopy();
   machine_.reset();
   store_.reset();
   awaited_.clear();

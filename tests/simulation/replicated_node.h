@@ -69,8 +69,8 @@ class ReplicatedNode {
   const ReplicatedStore& store() const { return *store_; }
   // The log as it is stored, which the machine may not have heard of yet. REQUIRES: is_up().
   replication::SpaceLog StoredLog() const;
-  // As it was last, of one that is down.
-  bool HasCompleteCopy() const { return is_up() ? !StoredLog().incomplete : complete_when_down_; }
+  // For certain: what one that is down has on its disk is not known.
+  bool HasCompleteCopy() const { return is_up() && !StoredLog().incomplete; }
   // Whether an answer may go without the flag; ask after reading or committing. REQUIRES: is_up().
   bool HasLease() const { return machine_->LeaseUntil() > Local(); }
 
@@ -105,7 +105,6 @@ class ReplicatedNode {
   const size_t index_;
   const std::unique_ptr<SimDisk> disk_;
   const ReplicatedClock clock_;
-  bool complete_when_down_ = true;
 
   // Of one life.
   std::unique_ptr<ReplicatedStore> store_;
