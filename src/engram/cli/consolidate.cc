@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "engram/cli/command.h"
 
@@ -118,22 +120,24 @@ void Consolidate(Context& context, const ConsolidateOptions& options) {
   request.set_text_similarity(options.text_similarity);
   auto client = Connect(context);
   if (client == nullptr) return;
-  Json groups = Json::array();
+  std::map<std::string, Json> groups;  // by id: they come again if a node fails in the middle
   v1::ConsolidateTotals totals;
   auto answer = client->Consolidate(request, [&](const v1::ConsolidateResponse& part) {
     if (part.has_totals()) totals = part.totals();
     if (!part.has_group()) return;
     if (context.json)
-      groups.push_back(GroupJson(part.group()));
+      groups[part.group().id()] = GroupJson(part.group());
     else
       PrintGroup(part.group(), options.dry_run);
   });
   // What was done is told also when the rest was not.
   const bool begun = answer.ok() || totals.episodes() > 0;
   if (begun && context.json) {
+    Json listed = Json::array();
+    for (auto& [id, group] : groups) listed.push_back(std::move(group));
     PrintJson({{"space", options.space},
                {"dry_run", options.dry_run},
-               {"groups", groups},
+               {"groups", listed},
                {"totals", TotalsJson(totals)},
                {"served_by", answer.ok() ? answer->served_by : ""},
                {"degraded", answer.ok() && answer->degraded}});

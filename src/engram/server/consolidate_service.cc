@@ -134,7 +134,7 @@ class ConsolidateService::Call : public std::enable_shared_from_this<Call> {
              const memory::WriteIdentity& identity, Router::Done done);
   void Wrote(const v1::Version& version, v1::ConsolidatedGroup& group);
   void LeaveAlone(const GroupPtr& group);
-  static void Keep(const MemoryId& id, v1::ConsolidatedGroup& group);
+  static void Keep(const memory::ForgetCommand& forget, v1::ConsolidatedGroup& group);
   void Fail(const GroupPtr& group, const absl::Status& status);
   void End(const GroupPtr& group);
   void Tell(v1::ConsolidatedGroup group);
@@ -256,6 +256,9 @@ void ConsolidateService::Call::HeedStanding() {
 // What earlier rounds have written is told.
 void ConsolidateService::Call::OnNoPlan(const absl::Status& status) {
   failure_ = service_.leaving_.load() ? Stops() : status;
+  // Of a copy that is not complete: another holder has one.
+  const auto known = context_.table.FindAssignment(space_.view());
+  if (CodeOf(failure_) == ErrorCode::kNoLocalData && known) AttachAssignment(*known, failure_);
   if (rounds_ > 0) return EndRound();
   Finish(failure_);
 }
@@ -315,15 +318,11 @@ void ConsolidateService::Call::ForgetNext(const GroupPtr& group) {
   const memory::ForgetCommand forget = std::move(group->forgets.back());
   group->forgets.pop_back();
   Route(routing::Operation::kForget, ToRequest(forget), forget.identity,
-        [self = shared_from_this(), group, id = forget.id](const RoutedReply& reply) {
+        [self = shared_from_this(), group, forget](const RoutedReply& reply) {
           const absl::Status& status = reply.message.status();
-          if (memory::IsChangedMeanwhile(status)) {
-            self->Keep(id, group->told);
-            return self->ForgetNext(group);
-          }
-          if (!status.ok() && CodeOf(status) != ErrorCode::kNotFound) {
-            return self->Fail(group, status);
-          }
+          const bool gone = status.ok() || CodeOf(status) == ErrorCode::kNotFound;
+          if (!gone) Keep(forget, group->told);
+          if (!gone && !memory::IsChangedMeanwhile(status)) return self->Fail(group, status);
           v1::ForgetResponse forgot;
           if (status.ok() && forgot.ParseFromString(*reply.message)) {
             self->Wrote(forgot.version(), group->told);
@@ -358,16 +357,18 @@ void ConsolidateService::Call::LeaveAlone(const GroupPtr& group) {
   End(group);
 }
 
-// The same of one that was to be superseded.
-void ConsolidateService::Call::Keep(const MemoryId& id, v1::ConsolidatedGroup& group) {
+// It was to be superseded, and was not.
+void ConsolidateService::Call::Keep(const memory::ForgetCommand& forget,
+                                    v1::ConsolidatedGroup& group) {
   auto& superseded = *group.mutable_superseded();
-  superseded.erase(std::remove(superseded.begin(), superseded.end(), id.value()), superseded.end());
+  superseded.erase(std::remove(superseded.begin(), superseded.end(), forget.id.value()),
+                   superseded.end());
 }
 
 void ConsolidateService::Call::Fail(const GroupPtr& group, const absl::Status& status) {
   if (failure_.ok()) failure_ = status;
   group->told.set_outcome(v1::CONSOLIDATE_OUTCOME_FAILED);
-  group->told.clear_superseded();
+  for (const memory::ForgetCommand& forget : group->forgets) Keep(forget, group->told);
   v1::ErrorCodeText* error = group->told.mutable_error();
   error->set_code(std::string(InfoOf(CodeOf(status)).name));
   error->set_message(std::string(status.message()));
