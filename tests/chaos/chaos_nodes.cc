@@ -135,6 +135,14 @@ Hosts ChaosNodes::OthersThan(const Hosts& victims) const {
   return others;
 }
 
+std::string ChaosNodes::HowItEnded(int node) const {
+  constexpr size_t kLastBytes = 2000;
+  std::string log = ReadAll(cluster_->Log(node));
+  if (log.size() > kLastBytes) log.erase(0, log.size() - kLastBytes);
+  return fmt::format("{} has ended by itself with {}; its log ends:\n{}", cluster_->Name(node),
+                     cluster_->node(node).HowItEnded(), log);
+}
+
 void ChaosNodes::Begin(const Fault& fault) {
   const int node = fault.victims.front();
   switch (fault.kind) {
@@ -185,11 +193,14 @@ absl::Status ChaosNodes::End(const Fault& fault) {
 }
 
 absl::Status ChaosNodes::Restart(int node) {
-  const bool ran = cluster_->node(node).Running();
-  if (ran) cluster_->Kill9(node);
+  absl::Status ran;
+  if (cluster_->node(node).Running()) {
+    cluster_->Kill9(node);
+  } else {
+    ran = MakeError(ErrorCode::kInternal, HowItEnded(node));
+  }
   cluster_->Start(node);
-  if (ran) return absl::OkStatus();
-  return MakeError(ErrorCode::kInternal, cluster_->Name(node) + " had ended by itself");
+  return ran;
 }
 
 absl::Status ChaosNodes::StartEmpty(int node) {
@@ -230,12 +241,12 @@ std::filesystem::path ChaosNodes::Ballast(int node) const {
   return cluster_->DataDir(node) / "ballast";
 }
 
-// Twice: what was taken back may have been taken again before the ballast was there.
+// It stands still meanwhile: what it appended would be taken back too.
 void ChaosNodes::Fill(int node) const {
-  for (int i = 0; i < 2; ++i) {
-    TakeBackPreallocated(cluster_->DataDir(node));
-    WriteUntilFull(Ballast(node));
-  }
+  cluster_->node(node).Stop();
+  TakeBackPreallocated(cluster_->DataDir(node));
+  WriteUntilFull(Ballast(node));
+  cluster_->node(node).Signal(SIGCONT);
 }
 
 bool ChaosNodes::AwaitConnected() {

@@ -42,6 +42,8 @@ class ChaosNodes {
   std::vector<Asker::Node> Addresses() const;
 
   void Begin(const Fault& fault);
+  // How a node ended that should run, and the end of its log. REQUIRES: it has ended.
+  std::string HowItEnded(int node) const;
   // Everything is as before the fault; a node that was killed is started, but may not serve yet. An
   // error if a node had ended by itself.
   absl::Status End(const Fault& fault);

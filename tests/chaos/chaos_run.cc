@@ -129,7 +129,7 @@ class ChaosRun {
   void CheckNodesRun() {
     for (const int i : nodes_.cluster().Indexes()) {
       if (nodes_.cluster().node(i).Running()) continue;
-      Mishap(nodes_.cluster().Name(i) + " has ended by itself");
+      Mishap(nodes_.HowItEnded(i));
       nodes_.cluster().Start(i);
     }
   }

@@ -1,12 +1,14 @@
 #include "support/process.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <thread>
@@ -61,6 +63,11 @@ bool Process::Running() {
   if (waitpid(pid_, &status, WNOHANG) != pid_) return true;
   exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return false;
+}
+
+std::string Process::HowItEnded() const {
+  if (*exit_code_ <= 128) return fmt::format("exit code {}", *exit_code_);
+  return fmt::format("signal {} ({})", *exit_code_ - 128, strsignal(*exit_code_ - 128));
 }
 
 void Process::Stop() const {

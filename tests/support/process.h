@@ -31,6 +31,8 @@ class Process {
   // The exit code, or 128 + signal; nullopt if it still runs after `limit`.
   std::optional<int> Wait(std::chrono::seconds limit);
   bool Running();
+  // "exit code 1" or "signal 6 (Aborted)"; REQUIRES: it has ended.
+  std::string HowItEnded() const;
 
  private:
   pid_t pid_ = -1;

@@ -2,14 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
-#include <memory>
-#include <sstream>
 #include <vector>
 
 #include "engram/base/error.h"
+#include "engram/storage/testing/captured_log.h"
 
 namespace engram::server {
 namespace {
@@ -55,20 +52,11 @@ TEST(LogLimiter, AThousandASecondMakeOneLineASecond) {
 
 class RoutingLogTest : public testing::Test {
  protected:
-  RoutingLogTest() : before_(spdlog::default_logger()) {
-    auto logger = std::make_shared<spdlog::logger>(
-        "test", std::make_shared<spdlog::sinks::ostream_sink_st>(out_));
-    logger->set_pattern("%l %v");
-    spdlog::set_default_logger(logger);
-  }
-  ~RoutingLogTest() override { spdlog::set_default_logger(before_); }
-
   static AttemptRecord Attempt(const char* node, const char* outcome, ErrorCode error) {
     return {node, outcome, "", MakeError(error, "an error"), {}};
   }
 
-  std::ostringstream out_;
-  std::shared_ptr<spdlog::logger> before_;
+  storage::CapturedLog out_;
   LoggedBreakers logged_;
   RoutingLog log_{logged_};
 };
@@ -77,7 +65,7 @@ TEST_F(RoutingLogTest, ARequestThatWentStraightIsNoNews) {
   const std::vector<AttemptRecord> attempts = {
       {"a", "failed", "primary", MakeError(ErrorCode::kNotFound, "no"), {}}};
   log_.Attempts(SpaceId("notes"), attempts, kStart);
-  EXPECT_EQ(out_.str(), "");
+  EXPECT_EQ(out_.text(), "");
 }
 
 TEST_F(RoutingLogTest, NamesNodeTargetSpaceAndError) {
@@ -85,7 +73,7 @@ TEST_F(RoutingLogTest, NamesNodeTargetSpaceAndError) {
                                                Attempt("b", "failed", ErrorCode::kConnectionFailed),
                                                {"c", "ok", "fallback", absl::OkStatus(), {}}};
   log_.Attempts(SpaceId("notes"), attempts, kStart);
-  EXPECT_EQ(out_.str(),
+  EXPECT_EQ(out_.text(),
             "info event=redirect node=a to=b space=notes left_out=0\n"
             "warning event=fallback node=b to=c space=notes error=CONNECTION_FAILED left_out=0\n");
 }
@@ -94,16 +82,16 @@ TEST_F(RoutingLogTest, ARepeatTryAtTheSameNodeIsNoFallback) {
   const std::vector<AttemptRecord> attempts = {Attempt("a", "failed", ErrorCode::kOverloaded),
                                                {"a", "ok", "tried again", absl::OkStatus(), {}}};
   log_.Attempts(SpaceId("notes"), attempts, kStart);
-  EXPECT_EQ(out_.str(), "");
+  EXPECT_EQ(out_.text(), "");
 }
 
 TEST_F(RoutingLogTest, SaysHowManyWereLeftOut) {
   const std::vector<AttemptRecord> attempts = {Attempt("a", "failed", ErrorCode::kConnectionFailed),
                                                {"b", "ok", "fallback", absl::OkStatus(), {}}};
   for (int ms : {0, 1, 2}) log_.Attempts(SpaceId("s"), attempts, kStart + milliseconds(ms));
-  out_.str("");
+  out_.Clear();
   log_.Attempts(SpaceId("s"), attempts, kStart + seconds(1));
-  EXPECT_THAT(out_.str(), testing::EndsWith("left_out=2\n"));
+  EXPECT_THAT(out_.text(), testing::EndsWith("left_out=2\n"));
 }
 
 TEST_F(RoutingLogTest, ABreakerThatOpensIsToldOnceAndThatItCloses) {
@@ -111,19 +99,19 @@ TEST_F(RoutingLogTest, ABreakerThatOpensIsToldOnceAndThatItCloses) {
   std::mt19937_64 random(1);
   const NodeId node("a");
   log_.Breaker(node, "reads", breaker, kStart);
-  EXPECT_EQ(out_.str(), "");
+  EXPECT_EQ(out_.text(), "");
   for (int i = 0; i < 5; ++i) breaker.OnFailure(*breaker.Admit(kStart), kStart, random);
   log_.Breaker(node, "reads", breaker, kStart);
   log_.Breaker(node, "reads", breaker, kStart + seconds(1));
   EXPECT_TRUE(log_.sees_open_breakers());
-  EXPECT_EQ(out_.str(),
+  EXPECT_EQ(out_.text(),
             "warning event=breaker node=a operations=reads state=open openings=1 left_out=0\n");
-  out_.str("");
+  out_.Clear();
   const TimePoint due = kStart + seconds(30);
   breaker.OnSuccess(*breaker.Admit(due), due);
   log_.Breaker(node, "reads", breaker, due);
   EXPECT_FALSE(log_.sees_open_breakers());
-  EXPECT_EQ(out_.str(),
+  EXPECT_EQ(out_.text(),
             "warning event=breaker node=a operations=reads state=closed openings=1 left_out=0\n");
 }
 
@@ -137,7 +125,7 @@ TEST_F(RoutingLogTest, WhatAllLoopsSeeIsToldByOne) {
   breaker.OnSuccess(*breaker.Admit(due), due);
   for (RoutingLog* log : {&other, &log_}) log->Breaker(NodeId("a"), "reads", breaker, due);
   EXPECT_FALSE(log_.sees_open_breakers() || other.sees_open_breakers());
-  EXPECT_EQ(out_.str(),
+  EXPECT_EQ(out_.text(),
             "warning event=breaker node=a operations=reads state=open openings=1 left_out=0\n"
             "warning event=breaker node=a operations=reads state=closed openings=1 left_out=0\n");
 }
@@ -149,8 +137,8 @@ TEST_F(RoutingLogTest, ReadsAndWritesHaveBreakersOfTheirOwn) {
   for (int i = 0; i < 5; ++i) open.OnFailure(*open.Admit(kStart), kStart, random);
   log_.Breaker(NodeId("a"), "writes", open, kStart);
   log_.Breaker(NodeId("a"), "reads", closed, kStart);
-  EXPECT_THAT(out_.str(), testing::HasSubstr("operations=writes state=open"));
-  EXPECT_THAT(out_.str(), testing::Not(testing::HasSubstr("operations=reads")));
+  EXPECT_THAT(out_.text(), testing::HasSubstr("operations=writes state=open"));
+  EXPECT_THAT(out_.text(), testing::Not(testing::HasSubstr("operations=reads")));
 }
 
 }  // namespace

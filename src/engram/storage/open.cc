@@ -10,6 +10,7 @@
 
 #include "engram/base/error.h"
 #include "engram/storage/rocks.h"
+#include "engram/storage/rocks_events.h"
 
 namespace engram::storage {
 namespace {
@@ -37,9 +38,8 @@ rocksdb::DBOptions MakeDbOptions() {
   // What has to be replayed at start: about half a second's worth.
   options.max_total_wal_size = 64u << 20;
   options.max_open_files = 512;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.keep_log_file_num = 2;
-  options.max_log_file_size = 4u << 20;
+  options.info_log = std::make_shared<RocksLog>();
+  options.listeners.push_back(std::make_shared<RocksFailures>());
   options.stats_dump_period_sec = 0;
   return options;
 }
