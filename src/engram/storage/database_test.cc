@@ -2,8 +2,11 @@
 // database_contract_test.cc.
 #include "engram/storage/database.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rocksdb/perf_context.h>
+#include <rocksdb/perf_level.h>
 
 #include <fstream>
 
@@ -58,6 +61,30 @@ TEST_P(DamagedDatabase, IsRefusedWithAdvice) {
 
 INSTANTIATE_TEST_SUITE_P(Files, DamagedDatabase,
                          ::testing::Values("CURRENT", "MANIFEST-", "no CURRENT"));
+
+// A log is trimmed by DeleteRange and read at its other end, for every batch that is shipped.
+TEST(Database, ACursorDoesNotWalkOverWhatWasDroppedBeforeItsPlace) {
+  constexpr int kKeys = 1000;
+  TempDir dir;
+  auto database = OpenOrDie(dir.path());
+  const auto key = [](int i) { return fmt::format("log/{:04}", i); };
+  for (int i = 0; i < kKeys; ++i) PutOne(*database, key(i), "v");
+  ASSERT_TRUE(database->DeleteRange(Family::kMemories, key(0), key(kKeys - 10)).ok());
+
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
+  rocksdb::get_perf_context()->Reset();
+  auto cursor = database->Scan(Family::kMemories, "log/");
+  cursor->Seek(key(kKeys - 2));
+  EXPECT_TRUE(cursor->valid());
+  EXPECT_EQ(cursor->key(), key(kKeys - 2));
+  EXPECT_LT(rocksdb::get_perf_context()->next_on_memtable_count, 10u);
+
+  auto first = database->Scan(Family::kMemories, "log/");
+  EXPECT_TRUE(first->valid());
+  EXPECT_EQ(first->key(), key(kKeys - 10));
+  EXPECT_GT(rocksdb::get_perf_context()->next_on_memtable_count, 900u);  // it does count
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+}
 
 TEST(Database, DirectoryThatCannotBeMadeIsNamed) {
   auto opened = Database::Open({.dir = "/proc/engram-cannot-be-here"});

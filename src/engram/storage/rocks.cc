@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "engram/base/error.h"
 
 namespace engram::storage {
@@ -37,12 +39,13 @@ rocksdb::ReadOptions RocksCursor::BoundedOptions() const {
   return options;
 }
 
-void RocksCursor::Start(std::unique_ptr<rocksdb::Iterator> iterator) {
-  iterator_ = std::move(iterator);
-  iterator_->Seek(prefix_);
+void RocksCursor::Seek(std::string_view key) {
+  iterator_->Seek(ToSlice(key));
+  somewhere_ = true;
 }
 
 bool RocksCursor::valid() const {
+  if (!std::exchange(somewhere_, true)) iterator_->Seek(prefix_);
   // A cursor over a batch does not heed the upper bound for the batch's own entries.
   return iterator_->Valid() && iterator_->key().compare(end_slice_) < 0;
 }

@@ -79,17 +79,18 @@ absl::StatusOr<std::optional<std::string>> FromRocksGet(const rocksdb::Status& s
 std::string PrefixEnd(std::string_view prefix);
 
 // A cursor over what `iterator` shows of the keys in [prefix, end); `end` must be its upper bound
-// and stay alive with it.
+// and stay alive with it. It goes to the first of them only when somebody wants to know: to find
+// that, RocksDB walks over everything that DeleteRange has dropped before it.
 class RocksCursor final : public Cursor {
  public:
   RocksCursor(std::string_view prefix, std::filesystem::path dir);
   // To be given to RocksDB when making the iterator.
   rocksdb::ReadOptions BoundedOptions() const;
-  void Start(std::unique_ptr<rocksdb::Iterator> iterator);
+  void Start(std::unique_ptr<rocksdb::Iterator> iterator) { iterator_ = std::move(iterator); }
 
   bool valid() const override;
   void Next() override { iterator_->Next(); }
-  void Seek(std::string_view key) override { iterator_->Seek(ToSlice(key)); }
+  void Seek(std::string_view key) override;
   std::string_view key() const override { return ToView(iterator_->key()); }
   std::string_view value() const override { return ToView(iterator_->value()); }
   absl::Status status() const override;
@@ -100,6 +101,7 @@ class RocksCursor final : public Cursor {
   const rocksdb::Slice end_slice_;
   const std::filesystem::path dir_;
   std::unique_ptr<rocksdb::Iterator> iterator_;
+  mutable bool somewhere_ = false;  // the iterator has been positioned
 };
 
 }  // namespace engram::storage
