@@ -70,18 +70,6 @@ void ReplicatedCluster::LoseDisk(size_t i) {
   clients_.history().lost_disks.push_back({0, world_.ids[i]});
 }
 
-bool ReplicatedCluster::OthersKeepUp(size_t i) const {
-  constexpr uint64_t kNear = 20;  // entries; logs are longer
-  const Version newest = nodes_[i]->is_up() ? nodes_[i]->StoredLog().last() : Version();
-  for (size_t j = 0; j < nodes_.size(); ++j) {
-    if (j == i || !has_disk(j)) continue;
-    if (!nodes_[j]->HasCompleteCopy()) return false;
-    const Version last = nodes_[j]->StoredLog().last();
-    if (last.epoch != newest.epoch || last.sequence + kNear < newest.sequence) return false;
-  }
-  return true;
-}
-
 bool ReplicatedCluster::IsCutOff(size_t i) const {
   size_t reached = 1;
   for (size_t j = 0; j < nodes_.size(); ++j) {

@@ -43,9 +43,6 @@ class ReplicatedCluster {
   // No trouble any more; runs until all copies are equal, or for a minute. Then holds what must
   // hold of the end.
   void Settle();
-  // Whether all others that have a disk have a complete copy, and are near enough to go on with the
-  // log of node i. Who takes over a copy has no vote (docs/ARCHITECTURE.md, "Left open").
-  bool OthersKeepUp(size_t i) const;
   // Its disk is gone for good, and it with it.
   void LoseDisk(size_t i);
 

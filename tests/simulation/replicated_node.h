@@ -69,8 +69,6 @@ class ReplicatedNode {
   const ReplicatedStore& store() const { return *store_; }
   // The log as it is stored, which the machine may not have heard of yet. REQUIRES: is_up().
   replication::SpaceLog StoredLog() const;
-  // For certain: what one that is down has on its disk is not known.
-  bool HasCompleteCopy() const { return is_up() && !StoredLog().incomplete; }
   // Whether an answer may go without the flag; ask after reading or committing. REQUIRES: is_up().
   bool HasLease() const { return machine_->LeaseUntil() > Local(); }
 

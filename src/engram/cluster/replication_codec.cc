@@ -53,6 +53,12 @@ void FillAll(const std::vector<NodeId>& nodes,
   for (const NodeId& node : nodes) *out.Add() = node.value();
 }
 
+template <class Message>
+void FillCopy(r::CopyState copy, Message& out) {
+  out.set_incomplete(copy != r::CopyState::kComplete);
+  out.set_remembers(copy == r::CopyState::kBehind);
+}
+
 // The writers, one for each kind.
 struct Writer {
   proto::SpaceMessage& out;
@@ -71,8 +77,7 @@ struct Writer {
     p.set_sent_ns(ToNanos(m.sent));
     p.set_in_step(m.in_step);
     if (m.position != Version()) Fill(m.position, *p.mutable_position());
-    p.set_incomplete(m.incomplete);
-    p.set_remembers(m.remembers);
+    FillCopy(m.copy, p);
   }
   void operator()(const r::Fenced& m) const {
     proto::Fenced& p = *out.mutable_fenced();
@@ -85,7 +90,7 @@ struct Writer {
   }
   void operator()(const r::WouldPromise& m) const {
     out.mutable_would_promise()->set_counter(m.counter);
-    out.mutable_would_promise()->set_incomplete(m.incomplete);
+    FillCopy(m.copy, *out.mutable_would_promise());
   }
   void operator()(const r::AskPromise& m) const {
     proto::AskPromise& p = *out.mutable_ask_promise();
@@ -97,7 +102,7 @@ struct Writer {
     proto::Promise& p = *out.mutable_promise();
     p.set_counter(m.counter);
     if (m.position != Version()) Fill(m.position, *p.mutable_position());
-    p.set_incomplete(m.incomplete);
+    FillCopy(m.copy, p);
   }
   void operator()(const r::Appoint& m) const { out.mutable_appoint()->set_counter(m.counter); }
   void operator()(const r::HandOver& m) const {
@@ -212,28 +217,32 @@ class Reader {
     return has ? Position((message.*get)(), field) : Version();
   }
 
+  template <class Message>
+  static r::CopyState Copy(const Message& message) {
+    if (!message.incomplete()) return r::CopyState::kComplete;
+    return message.remembers() ? r::CopyState::kBehind : r::CopyState::kForgetful;
+  }
+
   r::Heartbeat Read(proto::Heartbeat& m) {
     return {Reign(m.epoch()), FromNanos(m.sent_ns()),
             End(m, m.has_last(), &proto::Heartbeat::last, "last"),
             End(m, m.has_held(), &proto::Heartbeat::held, "held"), Holders(m.holders())};
   }
   r::HeartbeatAnswer Read(proto::HeartbeatAnswer& m) {
-    return {
-        Reign(m.epoch()), FromNanos(m.sent_ns()),
-        m.in_step(),      End(m, m.has_position(), &proto::HeartbeatAnswer::position, "position"),
-        m.incomplete(),   m.remembers()};
+    return {Reign(m.epoch()), FromNanos(m.sent_ns()), m.in_step(),
+            End(m, m.has_position(), &proto::HeartbeatAnswer::position, "position"), Copy(m)};
   }
   r::Fenced Read(proto::Fenced& m) {
     return {Number(m.promised(), 0, "promised"), m.has_epoch() ? Reign(m.epoch()) : Epoch()};
   }
   r::Canvass Read(proto::Canvass& m) { return {Counter(m.counter()), Holders(m.holders())}; }
-  r::WouldPromise Read(proto::WouldPromise& m) { return {Counter(m.counter()), m.incomplete()}; }
+  r::WouldPromise Read(proto::WouldPromise& m) { return {Counter(m.counter()), Copy(m)}; }
   r::AskPromise Read(proto::AskPromise& m) {
     return {Counter(m.counter()), Holders(m.holders()), m.primary_promised()};
   }
   r::Promise Read(proto::Promise& m) {
     return {Counter(m.counter()), End(m, m.has_position(), &proto::Promise::position, "position"),
-            m.incomplete()};
+            Copy(m)};
   }
   r::Appoint Read(proto::Appoint& m) { return {Counter(m.counter())}; }
   r::HandOver Read(proto::HandOver& m) {

@@ -100,10 +100,10 @@ void ForgetLog(const LogContext& context) {
   for (; cursor->valid(); cursor->Next()) keys.emplace_back(cursor->key());
   cursor.reset();
   for (const std::string& key : keys) context.apply.batch.Delete(Family::kLog, key);
+  space.log.BecomeIncomplete();
   space.log.history = {};
   space.log.logged = {};
   space.log.assignment = {};
-  space.log.incomplete = true;
 }
 
 absl::Status ApplyCommand(const LogContext& context, const RestartCommand& restart) {
@@ -111,11 +111,11 @@ absl::Status ApplyCommand(const LogContext& context, const RestartCommand& resta
   SpaceDraft& space = context.apply.space;
   const replication::LogBase& base = restart.base;
   context.begun = true;
+  space.log.BecomeIncomplete();
   space.log.history = base.history;
   space.log.logged = base.logged;
   space.log.holders = base.holders;
   space.log.assignment = base.assignment;
-  space.log.incomplete = true;
   space.log_changed = true;
   AdoptTotals(space, restart.totals);
   return absl::OkStatus();
@@ -151,7 +151,7 @@ absl::Status ApplyCommand(const LogContext& context, const CompleteCommand& comp
     return Refused(space.id(), "the copy here is incomplete");
   }
   context.begun = true;
-  space.log.incomplete = space.log.forgetful = false;
+  space.log.BecomeComplete();
   space.log_changed = true;
   return complete.settled ? DropMerged(context) : absl::OkStatus();
 }

@@ -363,6 +363,21 @@ TEST_F(LogStoreTest, ACopyThatHasNotComeIsNotMadeCompleteByItsOutboxBeingSettled
   EXPECT_TRUE(b_.Log().incomplete);
 }
 
+// Its promise says so: it may have confirmed all of that.
+TEST_F(LogStoreTest, WhoTakesACopyRemembersHowFarItHadBeen) {
+  const Version had = b_.Log().last();
+  ASSERT_NE(had, Version());
+  ASSERT_TRUE(a_.Write(commands_.Store("m1", "apples")).ok());
+  ASSERT_TRUE(b_.RestartFrom(a_).ok());
+  EXPECT_GT(b_.Log().last(), had);
+  EXPECT_EQ(b_.Log().ConfirmedTo(), had);
+  ASSERT_TRUE(a_.Write(commands_.Store("m2", "pears")).ok());
+  ASSERT_TRUE(b_.RestartFrom(a_).ok());
+  EXPECT_EQ(b_.Log().ConfirmedTo(), had) << "started anew";
+  ASSERT_TRUE(b_.CopyFrom(a_, 100).ok());
+  EXPECT_EQ(b_.Log().ConfirmedTo(), b_.Log().last());
+}
+
 // The base was a primary's alone, and the next one lacks it.
 TEST_F(LogStoreTest, WhoeverMustCutBelowItsBaseStartsAnew) {
   ASSERT_TRUE(a_.Write(commands_.Store("m1", "nobody else has this")).ok());
@@ -371,6 +386,7 @@ TEST_F(LogStoreTest, WhoeverMustCutBelowItsBaseStartsAnew) {
   ASSERT_TRUE(b_.Follow(c_).ok());
   EXPECT_TRUE(b_.Log().incomplete);
   EXPECT_EQ(b_.Log().last(), Version());
+  EXPECT_EQ(b_.Log().ConfirmedTo(), a_.Log().last());
   ASSERT_TRUE(b_.CopyFrom(c_, 100).ok());
   EXPECT_FALSE(b_.Get("m1"));
   EXPECT_EQ(b_.Digest(), c_.Digest());

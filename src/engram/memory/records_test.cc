@@ -248,6 +248,17 @@ SpaceRecord EndsOf(const replication::SpaceLog& log, const Version& branch) {
   return ends;
 }
 
+TEST(Records, SpaceLogOfACopyThatIsBeingTakenOverComesBack) {
+  replication::SpaceLog log = SomeLog();
+  log.BecomeIncomplete();
+  const SpaceRecord ends = EndsOf(log, {});
+  EXPECT_EQ(log.complete_to, log.last());
+  EXPECT_EQ(*DecodeSpaceLog(EncodeSpaceLog(log, ends), ends), log);
+  log.complete_to = {};
+  log.forgetful = true;
+  EXPECT_EQ(*DecodeSpaceLog(EncodeSpaceLog(log, ends), ends), log);
+}
+
 TEST(Records, SpaceLogComesBack) {
   const replication::SpaceLog log = SomeLog();
   const SpaceRecord ends = EndsOf(log, {{3, NodeId("n2")}, 2});

@@ -6,6 +6,7 @@ namespace engram::memory {
 namespace {
 
 using parts::Damaged;
+using replication::CopyState;
 using replication::EpochHistory;
 using replication::HolderState;
 using replication::SpaceLog;
@@ -17,15 +18,7 @@ void TakeReplication(Decoder& in, SpaceRecord& record) {
   record.outbox_entries = in.Varint();
 }
 
-// As it is stored.
-enum class CopyState : uint8_t { kComplete = 0, kForgetful = 1, kBehind = 2 };
-
 uint8_t ToByte(CopyState state) { return static_cast<uint8_t>(state); }
-
-CopyState CopyOf(const SpaceLog& log) {
-  if (!log.incomplete) return CopyState::kComplete;
-  return log.forgetful ? CopyState::kForgetful : CopyState::kBehind;
-}
 
 bool IsFormat(uint8_t format) {
   return format >= parts::kFirstFormat && format <= parts::kThirdFormat;
@@ -115,7 +108,8 @@ std::string EncodeSpaceLog(const SpaceLog& log, const SpaceRecord& ends) {
   parts::Put(out, Without(log.outbox, ends.branch.epoch));
   parts::Put(out, log.holders);
   parts::Put(out, log.assignment);
-  out.Byte(ToByte(CopyOf(log)));
+  out.Byte(ToByte(log.copy()));
+  if (log.copy() == CopyState::kBehind) parts::Put(out, log.complete_to);
   return out.Take();
 }
 
@@ -133,6 +127,7 @@ absl::StatusOr<SpaceLog> DecodeSpaceLog(std::string_view bytes, const SpaceRecor
   const uint8_t copy = in.Byte();
   log.incomplete = copy != ToByte(CopyState::kComplete);
   log.forgetful = copy == ToByte(CopyState::kForgetful);
+  if (copy == ToByte(CopyState::kBehind)) log.complete_to = parts::TakeVersion(in);
   const Version last = rows.empty() ? Version() : rows.back();
   auto history = EpochHistory::FromRows(std::move(rows));
   if (!in.Finished() || !history || last != ends.last) return Damaged("space log");

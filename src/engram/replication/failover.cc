@@ -37,7 +37,7 @@ void Failover::Step(const NodeId& from, const FailoverMessage& message, TimePoin
 void Failover::Tick(TimePoint now) {
   if (IsPrimary()) {
     if (now >= next_heartbeat_) BeatHeart(now);
-  } else if (complete_) {
+  } else if (HasCopy()) {
     TryToReplace(now);
   }
 }
@@ -60,7 +60,7 @@ Duration Failover::WaitForTurn() const {
 
 TimePoint Failover::NextWake() const {
   if (IsPrimary()) return next_heartbeat_;
-  if (!complete_) return kNever;
+  if (!HasCopy()) return kNever;
   const TimePoint lost = contact_.refused() ? TimePoint::min() : contact_.due();
   const bool has_turn = turn_.heard == contact_.heard_at();
   return std::max({next_canvass_, lost, has_turn ? turn_.at : lost});
@@ -70,11 +70,11 @@ std::vector<Failover::Output> Failover::TakeOutput() { return std::exchange(outp
 
 void Failover::Persisted(const HolderState& state, const Version& position, TimePoint now) {
   if (granted_ && granted_->counter == state.promised()) {
-    SendTo(granted_->to, Promise{granted_->counter, position, !complete_});
+    SendTo(granted_->to, Promise{granted_->counter, position, copy_});
     granted_.reset();
   }
   // Its copy may have become incomplete since it began.
-  if (!complete_) collecting_.reset();
+  if (!HasCopy()) collecting_.reset();
   if (collecting_ && collecting_->counter == state.promised()) {
     SendToOthers(AskPromise{collecting_->counter, holders_, collecting_->handed_over});
     collecting_->count.Add(self_, position);
@@ -116,15 +116,13 @@ bool Failover::Hears(const NodeId& from, const Epoch& epoch, TimePoint now) {
 
 void Failover::On(const NodeId& from, const Heartbeat& heartbeat, TimePoint now) {
   if (!Hears(from, heartbeat.epoch, now)) return;
-  SendTo(from, HeartbeatAnswer{heartbeat.epoch, heartbeat.sent, false, {}});
+  SendTo(from, HeartbeatAnswer{heartbeat.epoch, heartbeat.sent, false, {}, copy_});
 }
 
 void Failover::On(const NodeId& from, const HeartbeatAnswer& answer, TimePoint now) {
   if (answer.sent > now) return;  // by a clock that the machine had before it was booted anew
   if (IsPrimary() && answer.epoch == state_.epoch()) {
-    if (answer.incomplete && !answer.remembers) {
-      return lease_.AnsweredForgetful(from, answer.sent);
-    }
+    if (answer.copy == CopyState::kForgetful) return lease_.AnsweredForgetful(from, answer.sent);
     lease_.Answered(from, IsPlanted(Bug::kLeaseFromAnswer) ? now : answer.sent);
   }
 }
@@ -146,12 +144,13 @@ void Failover::On(const NodeId&, const Fenced& fenced, TimePoint now) {
 void Failover::On(const NodeId& from, const Canvass& canvass, TimePoint now) {
   if (!state_.MayPromise(canvass.counter)) return Fence(from);
   if (!WouldPromiseTo(from, canvass.counter, now)) return;
-  SendTo(from, WouldPromise{canvass.counter, !complete_});
+  SendTo(from, WouldPromise{canvass.counter, copy_});
 }
 
 void Failover::On(const NodeId& from, const WouldPromise& answer, TimePoint now) {
   if (!canvassing_ || canvassing_->counter != answer.counter) return;
-  (answer.incomplete ? canvassing_->incomplete : canvassing_->would).insert(from);
+  const bool forgetful = answer.copy == CopyState::kForgetful;
+  (forgetful ? canvassing_->forgetful : canvassing_->would).insert(from);
   CollectIfMajorityWould(now);
 }
 
@@ -170,18 +169,16 @@ void Failover::On(const NodeId& from, const AskPromise& request, TimePoint now) 
 
 void Failover::On(const NodeId& from, const Promise& promise, TimePoint now) {
   if (!collecting_ || collecting_->counter != promise.counter) return;
-  using Has = PromiseCount::Has;
-  collecting_->count.Add(from, promise.position,
-                         promise.incomplete ? Has::kIncompleteCopy : Has::kCompleteCopy);
+  collecting_->count.Add(from, promise.position, promise.copy);
   AppointIfMajorityPromised(now);
 }
 
 void Failover::On(const NodeId& from, const Appoint& appoint, TimePoint now) {
-  if (complete_ && state_.MayTakeOffice(appoint.counter, from)) TakeOffice(now);
+  if (HasCopy() && state_.MayTakeOffice(appoint.counter, from)) TakeOffice(now);
 }
 
 void Failover::On(const NodeId& from, const HandOver& hand_over, TimePoint now) {
-  if (!complete_) return;
+  if (!HasCopy()) return;
   if (from != state_.epoch().primary || !state_.MayPromise(hand_over.counter)) return;
   StartCollecting(hand_over.counter, now);
   collecting_->handed_over = true;
@@ -193,7 +190,7 @@ bool Failover::WouldPromiseTo(const NodeId& from, uint64_t counter, TimePoint no
   if (!state_.MayPromise(counter)) return false;
   if (IsPrimary()) return !lease_.IsValid(now);
   // Of a space that is being created, nobody was primary before.
-  if (state_.promised() == 0 && complete_) return true;
+  if (state_.promised() == 0 && HasCopy()) return true;
   return from == state_.epoch().primary || contact_.MayPromise(now);
 }
 
@@ -207,7 +204,7 @@ void Failover::StartCanvass(uint64_t counter, TimePoint now) {
 
 void Failover::CollectIfMajorityWould(TimePoint now) {
   const size_t would = canvassing_->would.size() + 1;
-  const bool all = would + canvassing_->incomplete.size() == holders_.size();
+  const bool all = would + canvassing_->forgetful.size() == holders_.size();
   if (would <= holders_.size() / 2 && !all) return;
   const uint64_t counter = canvassing_->counter;
   canvassing_.reset();

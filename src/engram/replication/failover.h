@@ -75,8 +75,8 @@ class Failover {
   TimePoint NextWake() const;
   // The port of the primary that is followed refused a connection.
   void OnPortRefused() { contact_.Refused(); }
-  // What Persist said is durable; the last entry in the log was then at `position`, and of an epoch
-  // that the promise fences off none can come after it.
+  // What Persist said is durable; up to `position` this holder may have confirmed entries, and of
+  // an epoch that the promise fences off none can come after it.
   void Persisted(const HolderState& state, const Version& position, TimePoint now);
 
   // The first primary of a new space: collects promises of counter 1. REQUIRES: nothing has
@@ -88,8 +88,8 @@ class Failover {
   // What HandOverTo has promised is durable, and the other one's log ends like this one, at
   // `position`.
   void CompleteHandOver(const Version& position);
-  // One whose copy is incomplete takes no office, and asks nobody for promises.
-  void SetComplete(bool complete) { complete_ = complete; }
+  // One whose copy is not complete takes no office, and asks nobody for promises.
+  void SetCopy(CopyState copy) { copy_ = copy; }
   // Who was promised the office by this one, until there is a newer epoch or promise.
   const std::optional<NodeId>& handing_over_to() const { return handing_over_to_; }
 
@@ -115,7 +115,7 @@ class Failover {
   struct Canvassing {
     uint64_t counter = 0;
     std::set<NodeId> would;
-    std::set<NodeId> incomplete;  // who would, too, but count only with all others
+    std::set<NodeId> forgetful;  // who would, too, but count only with all others
   };
   struct Collecting {
     uint64_t counter = 0;
@@ -127,6 +127,8 @@ class Failover {
     uint64_t counter = 0;
     NodeId to;
   };
+
+  bool HasCopy() const { return copy_ == CopyState::kComplete; }
 
   void On(const NodeId& from, const Heartbeat& heartbeat, TimePoint now);
   void On(const NodeId& from, const HeartbeatAnswer& answer, TimePoint now);
@@ -160,7 +162,7 @@ class Failover {
   std::mt19937_64& random_;
 
   HolderState state_;
-  bool complete_ = true;
+  CopyState copy_ = CopyState::kComplete;
   PrimaryLease lease_;
   PrimaryContact contact_;
   TimePoint next_heartbeat_;

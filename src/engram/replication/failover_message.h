@@ -8,6 +8,7 @@
 
 #include "engram/base/time.h"
 #include "engram/base/version.h"
+#include "engram/replication/copy_state.h"
 
 namespace engram::replication {
 
@@ -29,10 +30,9 @@ struct HeartbeatAnswer {
   // the primary's history.
   bool in_step = false;
   Version position;
-  // Its copy is not all there: it may not be counted on for a write; nor for a lease, unless it
-  // remembers what it has promised.
-  bool incomplete = false;
-  bool remembers = false;
+  // If it is not complete, it may not be counted on for a write; if it is forgetful, nor for a
+  // lease.
+  CopyState copy = CopyState::kComplete;
 };
 
 // What was heard is older than what its hearer is bound to.
@@ -48,10 +48,10 @@ struct Canvass {
   uint64_t counter = 0;
   std::vector<NodeId> holders{};
 };
-// `incomplete`, here and of Promise: see promise_count.h.
+// `copy`, here and of Promise: see promise_count.h.
 struct WouldPromise {
   uint64_t counter = 0;
-  bool incomplete = false;
+  CopyState copy = CopyState::kComplete;
 };
 
 // `primary_promised`: the primary that is followed has promised it already.
@@ -60,11 +60,12 @@ struct AskPromise {
   std::vector<NodeId> holders;
   bool primary_promised = false;
 };
-// `position`: of the promiser's last entry; it appends nothing of an older epoch from now on.
+// `position`: up to where the promiser may have confirmed entries, its last one if its copy is
+// complete; it appends nothing of an older epoch from now on.
 struct Promise {
   uint64_t counter = 0;
   Version position;
-  bool incomplete = false;
+  CopyState copy = CopyState::kComplete;
 };
 
 // From the primary, whose log ends at `position` for good: I have promised you `counter`, collect

@@ -1,9 +1,11 @@
 // Counts the promises that a collector has heard for one counter, and says who is to be primary:
 // the most caught-up of a majority (SPEC C7; docs/model, decisions 1 and 4).
 //
-// A holder whose copy is incomplete may have forgotten what it confirmed, with its disk. It counts
-// only where all holders have promised: what any majority has confirmed is then still known to one
-// of them, as long as not all of that majority have lost their disks (decision 3).
+// Only a complete copy is appointed (decision 3). A holder that is behind, and takes one over,
+// counts for the majority if who is appointed has everything that this holder may have confirmed
+// before. One that is forgetful may have confirmed anything, and counts only where all holders have
+// promised: what any majority has confirmed is then still known to one of them, as long as not all
+// of that majority have lost their disks.
 //
 // Owned by the collector; not durable: after a restart it collects for a new counter. Not
 // thread-safe.
@@ -16,6 +18,7 @@
 
 #include "engram/base/strong_id.h"
 #include "engram/base/version.h"
+#include "engram/replication/copy_state.h"
 
 namespace engram::replication {
 
@@ -24,16 +27,11 @@ class PromiseCount {
   // `holders` of the space, in the ring's order, which decides between equal positions.
   explicit PromiseCount(std::vector<NodeId> holders) : holders_(std::move(holders)) {}
 
-  enum class Has : uint8_t { kCompleteCopy, kIncompleteCopy };
+  // `position`: as in Promise; the default if the log is empty. False if it counts for nothing: no
+  // holder, or heard before.
+  bool Add(const NodeId& promiser, const Version& position, CopyState copy = CopyState::kComplete);
 
-  // `position`: of the promiser's last entry; the default if its log is empty. False if it counts
-  // for nothing: no holder, or heard before.
-  bool Add(const NodeId& promiser, const Version& position, Has has = Has::kCompleteCopy);
-
-  bool HasMajority() const {
-    const bool all = promises_.size() + incomplete_.size() == holders_.size();
-    return promises_.size() > holders_.size() / 2 || (all && !promises_.empty());
-  }
+  bool HasMajority() const;
 
   // Whom to appoint; `preferred` if nobody has more. Nothing without a majority.
   std::optional<NodeId> MostCaughtUp(const NodeId& preferred = NodeId()) const;
@@ -45,8 +43,9 @@ class PromiseCount {
   };
 
   std::vector<NodeId> holders_;
+  std::set<NodeId> heard_;
   std::vector<Promise> promises_;  // of complete copies: one of them is appointed
-  std::set<NodeId> incomplete_;
+  std::vector<Version> behind_;    // positions of those that are behind
 };
 
 }  // namespace engram::replication

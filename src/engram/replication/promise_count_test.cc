@@ -48,20 +48,49 @@ TEST(PromiseCount, TheRingDecidesBetweenEquals) {
   EXPECT_EQ(count.MostCaughtUp(), kC);
 }
 
-TEST(PromiseCount, AnIncompleteCopyCountsOnlyWithAllOthers) {
-  using Has = PromiseCount::Has;
+TEST(PromiseCount, WhoHasForgottenCountsOnlyWithAllOthers) {
   PromiseCount count({kA, kB, kC});
   count.Add(kA, At(1, 5));
-  EXPECT_TRUE(count.Add(kB, At(1, 9), Has::kIncompleteCopy));
-  EXPECT_FALSE(count.Add(kB, At(1, 9), Has::kIncompleteCopy)) << "heard twice";
+  EXPECT_TRUE(count.Add(kB, Version(), CopyState::kForgetful));
+  EXPECT_FALSE(count.Add(kB, Version(), CopyState::kForgetful)) << "heard twice";
   EXPECT_FALSE(count.HasMajority());
-  count.Add(kC, At(1, 4), Has::kIncompleteCopy);
+  count.Add(kC, Version(), CopyState::kForgetful);
   EXPECT_EQ(count.MostCaughtUp(kB), kA);
 
   PromiseCount nothing({kA, kB});
-  nothing.Add(kA, Version(), Has::kIncompleteCopy);
-  nothing.Add(kB, Version(), Has::kIncompleteCopy);
+  nothing.Add(kA, Version(), CopyState::kForgetful);
+  nothing.Add(kB, Version(), CopyState::kBehind);
   EXPECT_EQ(nothing.MostCaughtUp(), std::nullopt);
+}
+
+TEST(PromiseCount, WhoIsBehindHelpsAnotherToOffice) {
+  PromiseCount count({kA, kB, kC});
+  count.Add(kB, At(1, 5), CopyState::kBehind);
+  EXPECT_FALSE(count.HasMajority());
+  count.Add(kA, At(1, 5));
+  EXPECT_EQ(count.MostCaughtUp(kB), kA);
+}
+
+// What it has confirmed, with one who is not heard, may be nowhere else.
+TEST(PromiseCount, WhoIsBehindHelpsNobodyWhoHasLessThanItHad) {
+  PromiseCount count({kA, kB, kC});
+  count.Add(kB, At(1, 6), CopyState::kBehind);
+  count.Add(kA, At(1, 5));
+  EXPECT_EQ(count.MostCaughtUp(), std::nullopt);
+  count.Add(kC, At(2, 1));
+  EXPECT_EQ(count.MostCaughtUp(), kC);
+}
+
+TEST(PromiseCount, OfThoseWhoAreBehindSomeMayCount) {
+  const NodeId d("d");
+  const NodeId e("e");
+  PromiseCount count({kA, kB, kC, d, e});
+  count.Add(kA, At(1, 5));
+  count.Add(kB, At(1, 9), CopyState::kBehind);
+  count.Add(kC, At(1, 4), CopyState::kBehind);
+  EXPECT_EQ(count.MostCaughtUp(), std::nullopt);
+  count.Add(d, At(1, 2));
+  EXPECT_EQ(count.MostCaughtUp(), kA);
 }
 
 TEST(PromiseCount, AnEmptyLogIsTheLeastCaughtUp) {

@@ -38,7 +38,7 @@ Replica::Replica(SpaceId space, NodeId self, const SpaceLog& log,
   for (const NodeId& other : failover_.others()) {
     followers_.emplace(other, Follower(options_.shipping));
   }
-  failover_.SetComplete(!log_.incomplete);
+  failover_.SetCopy(log_.copy());
   PlanComparison(now);
   tombstones_.Restart(NextTombstoneSweep(now));
 }
@@ -93,7 +93,7 @@ void Replica::OnPortRefused(const NodeId& node) {
 
 void Replica::ReadLog() {
   if (std::optional<SpaceLog> log = port_.FindLog(space_)) log_ = *std::move(log);
-  failover_.SetComplete(!log_.incomplete);
+  failover_.SetCopy(log_.copy());
 }
 
 void Replica::OnCommitted(TimePoint now) {
@@ -186,8 +186,7 @@ void Replica::FillIn(const NodeId& to, FailoverMessage& message) {
   } else if (auto* answer = std::get_if<HeartbeatAnswer>(&message)) {
     answer->in_step = InStep() && answer->epoch == in_step_with_;
     if (answer->in_step) answer->position = log_.last();
-    answer->incomplete = log_.incomplete;
-    answer->remembers = !log_.forgetful;
+    answer->copy = log_.copy();
   }
 }
 
@@ -246,7 +245,9 @@ void Replica::OnAnswer(const NodeId& from, const HeartbeatAnswer& answer, TimePo
   if (!Leads() || answer.epoch != log_.holder.epoch()) return;
   followers_.at(from).Answered();
   if (answer.in_step) {
-    return On(from, Confirm{answer.epoch, answer.position, false, answer.incomplete}, now);
+    return On(from,
+              Confirm{answer.epoch, answer.position, false, answer.copy != CopyState::kComplete},
+              now);
   }
   followers_.at(from).FellOut();
   SendTo(from, Lineage{answer.epoch, log_.history});
@@ -388,7 +389,7 @@ void Replica::OfferOutbox(TimePoint now) {
 
 void Replica::Done(const Bind& bind, bool ok, TimePoint now) {
   if (!ok) return RunAgain(bind);
-  failover_.Persisted(bind.state, log_.last(), now);
+  failover_.Persisted(bind.state, log_.ConfirmedTo(), now);
   GoOnHandingOver(now);
 }
 

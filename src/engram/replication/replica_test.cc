@@ -86,6 +86,28 @@ TEST(Replica, AFollowerThatWasDownForTooLongTakesACopyAlsoWhenTheThirdIsGoneForG
   EXPECT_FALSE(cluster.log(2).log().incomplete);
 }
 
+// Its promises are as good as ever; and the third has all that it ever had.
+TEST(Replica, AFollowerThatTakesACopyHelpsTheThirdToOfficeWhenThePrimaryIsGoneForGood) {
+  ReplicaCluster cluster(3);
+  cluster.kept = 100;
+  for (size_t i = 0; i < 3; ++i) cluster.Restart(i);
+  cluster.Create(0);
+  cluster.RunFor(seconds(2));
+  cluster.Crash(2);
+  for (int i = 0; i < 5'000; ++i) cluster.Write(0);
+  cluster.RunFor(seconds(2));
+  cluster.Restart(2);
+  for (int i = 0; i < 10'000 && !cluster.log(2).log().incomplete; ++i) {
+    cluster.RunFor(std::chrono::milliseconds(1));
+  }
+  ASSERT_TRUE(cluster.log(2).log().incomplete);
+  cluster.LoseDisk(0);
+  cluster.RunFor(seconds(10));
+  EXPECT_EQ(cluster.Primary(), 1u);
+  EXPECT_EQ(cluster.log(2).Store().size(), 5'000u);
+  EXPECT_FALSE(cluster.log(2).log().incomplete);
+}
+
 TEST(Replica, AHolderThatLostItsDiskIsNotCountedUntilItsCopyIsComplete) {
   ReplicaCluster cluster = Created();
   for (int i = 0; i < 3'000; ++i) cluster.Write(0);

@@ -15,6 +15,7 @@
 
 #include "engram/base/planted.h"
 #include "engram/base/version_vector.h"
+#include "engram/replication/copy_state.h"
 #include "engram/replication/epoch_history.h"
 #include "engram/replication/holder_state.h"
 
@@ -30,13 +31,32 @@ struct SpaceLog {
                                 // as proposed to whom has no entry yet
   Version assignment;           // its position; the default if no entry says so yet
   // The memories are not yet those of the log: pieces of another holder's copy are being taken
-  // over. Such a holder promises nothing and is not counted (docs/model, decision 3).
+  // over. Such a holder is not counted for a write, and takes no office (docs/model, decision 3).
   bool incomplete = false;
   // Of an incomplete one: it has lost its disk, and with it what it had promised.
   bool forgetful = false;
+  // Of one that is incomplete but not forgetful: where its log ended when it was complete. It has
+  // confirmed nothing after that.
+  Version complete_to{};
 
   // Of the last entry of the main log.
   Version last() const { return history.last(); }
+
+  CopyState copy() const {
+    if (!incomplete) return CopyState::kComplete;
+    return forgetful ? CopyState::kForgetful : CopyState::kBehind;
+  }
+  // Up to where it may have confirmed entries: what its promise tells. REQUIRES: not forgetful.
+  Version ConfirmedTo() const { return incomplete ? complete_to : last(); }
+  // Before the log is another one.
+  void BecomeIncomplete() {
+    complete_to = ConfirmedTo();
+    incomplete = true;
+  }
+  void BecomeComplete() {
+    incomplete = forgetful = false;
+    complete_to = {};
+  }
 
   // Where the primary's next entry goes. REQUIRES: holder.IsPrimary(...).
   Version NextPosition() const {

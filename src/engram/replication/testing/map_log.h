@@ -182,11 +182,11 @@ class MapLog final : public LogPort {
     Queue(
         [this, epoch, base = std::move(base)] {
           if (!Follows(epoch)) return Refused("fenced");
+          log_.BecomeIncomplete();
           log_.history = base.history;
           log_.logged = base.logged;
           log_.holders = base.holders;
           log_.assignment = base.assignment;
-          log_.incomplete = true;
           entries_.clear();
           return absl::OkStatus();
         },
@@ -216,7 +216,7 @@ class MapLog final : public LogPort {
         [this, epoch, settled] {
           if (!Follows(epoch)) return Refused("fenced");
           if (settled && log_.incomplete) return Refused("incomplete");
-          log_.incomplete = log_.forgetful = false;
+          log_.BecomeComplete();
           if (settled) {
             std::erase_if(outbox_, [&](const Record& r) { return log_.logged.Covers(r.origin); });
             CountOutbox();
@@ -411,10 +411,10 @@ class MapLog final : public LogPort {
   }
   void ForgetLog() {
     entries_.clear();
+    log_.BecomeIncomplete();
     log_.history = EpochHistory();
     log_.logged = VersionVector();
     log_.assignment = Version();
-    log_.incomplete = true;
   }
 
   NodeId self_;
