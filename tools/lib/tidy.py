@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """Runs clang-tidy over the C++ files that git tracks, on all cores, and remembers which files were clean.
 
-Usage: tidy.py BUILD_DIR [FILE...]
+Usage: tidy.py BUILD_DIR [--all | FILE...]
 
 A file is looked at again when it, a project header or proto that it includes (directly or not), its compile command,
 .clang-tidy or clang-tidy itself has changed. What was clean is remembered in .cache/clang-tidy/.
+
+A fresh clone remembers nothing, but knows of one commit, in tools/lib/tidy_baseline, that passed all of CI: what is the same there,
+with all that it includes, was clean then. With --all, if the rules or the compiler's options have changed since, or if the
+clone does not have that commit, every file is looked at. Whoever moves the baseline forward names a commit that passed.
 """
 
 import concurrent.futures
@@ -18,6 +22,9 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "clang-tidy"
+BASELINE = ROOT / "tools" / "lib" / "tidy_baseline"
+# What decides of all files: the rules, and the compiler's options.
+OF_ALL = {".clang-tidy", "CMakeLists.txt", "CMakePresets.json", "cmake/Options.cmake"}
 INCLUDE = re.compile(rb'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 # "1234 warnings generated." and the like: what clang found in libraries and nobody asked for.
 NOISE = re.compile(r"^(\d+ warnings? .*generated.*|Suppressed \d+ warnings.*|Use -header-filter=.*)$")
@@ -60,10 +67,31 @@ class Hasher:
         return digest.hexdigest()
 
 
+def git(*arguments):
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def changed_since_baseline():
+    """The files that are not as they were; None: nothing is known of them."""
+    commit = BASELINE.read_text(encoding="utf-8").split()[0]
+    if git("cat-file", "-e", commit + "^{commit}").returncode != 0:
+        return None
+    names = set(git("diff", "--name-only", commit).stdout.splitlines())
+    return None if names & OF_ALL else {ROOT / name for name in names}
+
+
 def run_tidy(path, build):
     done = subprocess.run(["clang-tidy", "-p", build, "--quiet", path], capture_output=True, text=True, check=False)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if not NOISE.match(line)]
     return done.returncode, "\n".join(lines)
+
+
+def unlike_baseline(paths, hasher):
+    """Those that are not, with all that they include, as the baseline has them."""
+    changed = changed_since_baseline()
+    if changed is None:
+        return set(paths)
+    return {path for path in paths if changed.intersection(hasher.closure(path))}
 
 
 def files_to_check(build, only):
@@ -85,8 +113,13 @@ def main(arguments):
     config = (ROOT / ".clang-tidy").read_text(encoding="utf-8")
     hasher = Hasher()
     todo = {}
-    files = files_to_check(build, arguments[1:])
+    names = arguments[1:]
+    look_at_all = names == ["--all"]
+    files = files_to_check(build, [] if look_at_all else names)
+    unlike = set(files) if names else unlike_baseline(files, hasher)
     for path, command in sorted(files.items()):
+        if path not in unlike:
+            continue
         stamp = CACHE / hasher.key(path, version, config, command)
         if not stamp.exists():
             todo[path] = stamp
