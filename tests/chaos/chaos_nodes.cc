@@ -108,7 +108,7 @@ ChaosNodes::ChaosNodes(Options options, std::unique_ptr<SwitchedNetwork> network
 
 // What is mounted is in the way of whoever removes the directories. The nodes may still use it.
 ChaosNodes::~ChaosNodes() {
-  tracers_.clear();
+  bad_disks_.clear();
   for (const int i : cluster_->Indexes()) umount2(cluster_->DataDir(i).c_str(), MNT_DETACH);
 }
 
@@ -158,7 +158,8 @@ void ChaosNodes::Begin(const Fault& fault) {
     case FaultKind::kSlowLink:
       return SlowDown(node);
     case FaultKind::kBadDisk:
-      return FailSyncs(node);
+      bad_disks_[node] = std::make_unique<FailingDisk>(cluster_->node(node).pid());
+      return;
     case FaultKind::kFullDisk:
       return Fill(node);
   }
@@ -181,7 +182,7 @@ absl::Status ChaosNodes::End(const Fault& fault) {
       SpeedUp(node);
       break;
     case FaultKind::kBadDisk:
-      tracers_.erase(node);
+      bad_disks_.erase(node);
       return Restart(node);
     case FaultKind::kFullDisk:
       std::filesystem::remove(Ballast(node));
@@ -227,14 +228,6 @@ void ChaosNodes::SpeedUp(int node) {
     RunCommand(TcCommand("qdisc del dev eth0 root"));
   }
   RunCommand(TcCommand(fmt::format("qdisc del dev port{} root", node)));
-}
-
-void ChaosNodes::FailSyncs(int node) {
-  const std::string pid = fmt::format("{}", cluster_->node(node).pid());
-  tracers_[node] = std::make_unique<Process>(
-      std::vector<std::string>{kStrace, "-f", "-qq", "-p", pid, "-e", "trace=fsync,fdatasync", "-e",
-                               "inject=fsync,fdatasync:error=EIO"},
-      "/dev/null");
 }
 
 std::filesystem::path ChaosNodes::Ballast(int node) const {

@@ -15,6 +15,7 @@
 #include "chaos/asker.h"
 #include "chaos/faults.h"
 #include "support/cluster.h"
+#include "support/failing_disk.h"
 #include "support/switched_network.h"
 
 namespace engram::testing {
@@ -59,14 +60,13 @@ class ChaosNodes {
   Hosts OthersThan(const Hosts& victims) const;
   void SlowDown(int node);
   void SpeedUp(int node);
-  void FailSyncs(int node);
   void Fill(int node) const;
   std::filesystem::path Ballast(int node) const;
 
   const Options options_;
   std::unique_ptr<SwitchedNetwork> network_;
   std::unique_ptr<TestCluster> cluster_;
-  std::map<int, std::unique_ptr<Process>> tracers_;  // by the node whose fsync they let fail
+  std::map<int, std::unique_ptr<FailingDisk>> bad_disks_;
 };
 
 }  // namespace engram::testing

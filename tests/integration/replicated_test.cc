@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "support/cluster.h"
+#include "support/failing_disk.h"
 #include "support/requests.h"
 
 namespace engram::testing {
@@ -191,6 +192,59 @@ void StoreMany(const TestCluster& cluster, const std::vector<int>& nodes, size_t
     for (const auto& writer : writers) stored += writer->acknowledged().size();
     return stored >= count;
   }));
+}
+
+// It runs, and is heard by all; but it can store nothing, and says so.
+TEST(Replicated, APrimaryWhoseDiskFailsIsReplacedAndGoesOnForOthers) {
+  TestClusterOptions options = Replicated();
+  options.durability = "fsync";
+  TestCluster cluster(options);
+  ASSERT_TRUE(cluster.Client({0})->Store(MakeStore(kSpace, "first", "a note")).ok());
+  const Lead before = LeadAt(cluster, 0);
+  const int next = (before.primary + 1) % 3;
+  std::set<std::string> acknowledged;
+  {
+    const FailingDisk disk(cluster.node(before.primary).pid());
+    const Writer writer(cluster, {next});
+    EXPECT_TRUE(Eventually([&] {
+      const Lead now = LeadAt(cluster, next);
+      return now.counter > before.counter && now.primary != before.primary;
+    }));
+    EXPECT_TRUE(writer.AwaitMore(20));
+    const auto through_it = cluster.Client({before.primary})->Store(MakeStore(kSpace, "x", "y"));
+    EXPECT_TRUE(through_it.ok()) << through_it.status();
+    acknowledged = writer.acknowledged();
+  }
+  EXPECT_TRUE(cluster.node(before.primary).Running());
+  cluster.Kill9(before.primary);
+  cluster.Start(before.primary);
+  acknowledged.insert({"first", "x"});
+  for (const int i : cluster.Indexes()) {
+    EXPECT_TRUE(Eventually([&] { return HasAll(cluster, i, acknowledged); })) << i;
+  }
+}
+
+// There is nobody who could replace it.
+TEST(Replicated, ANodeSaysWhenItKnowsOfNoPrimary) {
+  TestClusterOptions options = Replicated();
+  options.durability = "fsync";
+  TestCluster cluster(options);
+  ASSERT_TRUE(cluster.Client({0})->Store(MakeStore(kSpace, "first", "a note")).ok());
+  const int primary = LeadAt(cluster, 0).primary;
+  for (const int i : cluster.Indexes()) {
+    if (i != primary) cluster.Kill9(i);
+  }
+  const FailingDisk disk(cluster.node(primary).pid());
+  EXPECT_TRUE(Eventually([&] {
+    const auto client = cluster.Client({primary}, seconds(1));
+    return !client->Store(MakeStore(kSpace, "second", "one more")).ok() &&
+           LeadAt(cluster, primary).primary < 0;
+  }));
+  EXPECT_TRUE(cluster.node(primary).Running());
+  EXPECT_NE(cluster.Cli(primary, {"route", kSpace}).out.find("notes has no primary at the moment"),
+            std::string::npos);
+  EXPECT_NE(cluster.Cli(primary, {"route", kSpace, "--json"}).out.find("\"primary\":null"),
+            std::string::npos);
 }
 
 TEST(Replicated, AHolderThatLostItsDiskTakesACopyAndIsCountedAgain) {

@@ -110,6 +110,8 @@ class Cluster:
 
     def holders(self):
         route = engram("route", "--node", self.nodes[0].address, self.space)
+        if not route["primary"]:
+            return None
         ids = [route["primary"]["id"], *[r["id"] for r in route["replicas"]]]
         if len(ids) != self.copies:
             return None

@@ -246,6 +246,11 @@ void PrintRouteOf(const v1::ResolveRouteResponse& reply, const std::string& aske
         "{} -> {} ({}), by ring: {} has not heard of the space and asks there first\n",
         reply.space(), reply.primary().id(), reply.primary().address(), asked);
   }
+  if (!reply.has_primary()) {
+    return fmt::print(
+        "{} has no primary at the moment, as {} knows; a recall through it goes: {}\n",
+        reply.space(), asked, reply.strategy());
+  }
   fmt::print("{} -> {} ({}), by {}; a recall through {} goes: {}\n", reply.space(),
              reply.primary().id(), reply.primary().address(), reply.source(), asked,
              reply.strategy());
@@ -263,7 +268,7 @@ void Route(Context& context, const std::string& space) {
   Json replicas = Json::array();
   for (const v1::NodeAddress& replica : reply.replicas()) replicas.push_back(AddressJson(replica));
   PrintJson({{"space", reply.space()},
-             {"primary", AddressJson(reply.primary())},
+             {"primary", reply.has_primary() ? AddressJson(reply.primary()) : Json()},
              {"replicas", replicas},
              {"version", VersionJson(reply.version())},
              {"strategy", reply.strategy()},

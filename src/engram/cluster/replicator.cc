@@ -181,7 +181,8 @@ void Replicator::Do(Space& space, Replica::Run& run) {
 // --- publishing
 
 // What this node is of the space as far as it is bound now, which may be ahead of what stands in
-// its log: a primary that has promised the office away is a holder among others.
+// its log: a primary that has promised the office away, or whose disk has failed, is a holder among
+// others.
 placement::Assignment Replicator::RoleOf(const Space& space) const {
   const SpaceLog& log = space.replica.log();
   placement::Assignment logged = LoggedAssignment(space.replica.space(), log);
@@ -191,7 +192,9 @@ placement::Assignment Replicator::RoleOf(const Space& space) const {
   }
   const bool vacant = epoch.primary == self_;
   placement::Assignment role{logged.space, vacant ? NodeId() : epoch.primary, {}, {epoch, 0}};
-  if (vacant) role.version = {{log.holder.promised(), NodeId()}, 0};
+  // After what is logged, and before what a next primary logs.
+  if (vacant && space.replica.failed()) role.version = {epoch, log.last().sequence + 1};
+  if (vacant && !space.replica.failed()) role.version = {{log.holder.promised(), NodeId()}, 0};
   for (const NodeId& holder : log.holders) {
     if (holder != role.primary) role.replicas.push_back(holder);
   }

@@ -94,7 +94,7 @@ class Replicator {
 
   // The store has committed writes of clients to these spaces; called by its thread.
   void OnCommitted(std::span<const SpaceId> spaces);
-  // The store takes no more writes.
+  // The store takes no more writes; called by its thread.
   void OnStoreFailed();
 
   // --- on the loop

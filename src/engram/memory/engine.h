@@ -56,6 +56,10 @@ struct EngineOptions {
   // Told which spaces have changed, after each group that was committed and before its `done`s, on
   // the commit thread. Must not block. May be null.
   absl::AnyInvocable<void(std::span<const SpaceId>)> on_committed;
+  // Told once, before the `done`s of those whose write it was, that the disk has refused a write:
+  // no more are taken until the directory is opened anew. On the commit thread; must not block. May
+  // be null.
+  absl::AnyInvocable<void()> on_failed;
 };
 
 struct FindOptions {

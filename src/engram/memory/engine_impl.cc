@@ -25,8 +25,10 @@ LocalStoreOptions StoreOptions(const EngineOptions& options) {
 }
 
 LocalStoreOptions With(LocalStoreOptions options,
-                       absl::AnyInvocable<void(const CommitGroup&)> committed) {
+                       absl::AnyInvocable<void(const CommitGroup&)> committed,
+                       absl::AnyInvocable<void()> failed) {
   options.committed = std::move(committed);
+  options.failed = std::move(failed);
   return options;
 }
 
@@ -50,7 +52,9 @@ EngineImpl::EngineImpl(EngineOptions options, std::unique_ptr<storage::Database>
     : options_(std::move(options)),
       database_(std::move(database)),
       store_(*database_,
-             With(StoreOptions(options_), [this](const CommitGroup& group) { Committed(group); })),
+             With(
+                 StoreOptions(options_), [this](const CommitGroup& group) { Committed(group); },
+                 std::move(options_.on_failed))),
       keeper_(*database_, options_.exact_vectors_max),
       queue_(QueueOptions(options_),
              [this](std::vector<Pending> group) {

@@ -101,6 +101,7 @@ void LocalStore::Commit(std::vector<Pending> pending, WallMillis now) {
   if (IsPlanted(Bug::kAckBeforeCommit)) TellAll(pending, outcomes, group);
   failed_ = group.Commit(IsPlanted(Bug::kAckBeforeSync) ? storage::Sync::kNo : options_.sync);
   if (!failed_.ok()) {
+    if (options_.failed != nullptr) options_.failed();
     // Nothing was applied in memory, but the log may have the batch and bring it back at the next
     // start: neither done nor failed.
     for (Pending& one : pending) Fail(one, Undetermined(failed_));

@@ -36,6 +36,8 @@ struct LocalStoreOptions {
   size_t reply_cache_bytes = 0;
   // Told about each group that changed something, before its `done`s. May be null.
   absl::AnyInvocable<void(const CommitGroup&)> committed;
+  // Told of the first failed write, before the `done`s. May be null.
+  absl::AnyInvocable<void()> failed;
 };
 
 class LocalStore {

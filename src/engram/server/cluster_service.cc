@@ -310,7 +310,7 @@ void ClusterInfo::ResolveRoute(ServerCall call, const v1::ResolveRouteRequest& r
   v1::ResolveRouteResponse reply;
   reply.set_space(request.space());
   if (const routing::Route* known = Authority(knowledge, context_.view())) {
-    fill(known->primary, reply.mutable_primary());
+    if (known->primary != routing::kNoNode) fill(known->primary, reply.mutable_primary());
     for (routing::NodeIndex replica : known->replicas()) fill(replica, reply.add_replicas());
     *reply.mutable_version() = ToProto(context_.nodes.ToVersion(known->version));
   } else {

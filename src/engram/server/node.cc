@@ -53,6 +53,7 @@ memory::EngineOptions EngineOptionsOf(const NodeConfig& config, CommitBell& bell
   };
   options.wall_clock = WallNow;
   options.on_committed = [&bell](std::span<const SpaceId> spaces) { bell.Ring(spaces); };
+  options.on_failed = [&bell] { bell.RingForFailure(); };
   return options;
 }
 

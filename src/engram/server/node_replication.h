@@ -22,13 +22,17 @@
 
 namespace engram::server {
 
-// Where the engine's commit thread tells what it has committed: it is there before the engine is,
-// and passes on nothing before and after there is somebody to tell.
+// Where the engine's commit thread tells what it has committed, and that it can commit no more: it
+// is there before the engine is, and passes on nothing before and after there is somebody to tell.
 class CommitBell {
  public:
   void Ring(std::span<const SpaceId> spaces) {
     ReaderLock lock(&mutex_);
     if (replicator_ != nullptr) replicator_->OnCommitted(spaces);
+  }
+  void RingForFailure() {
+    ReaderLock lock(&mutex_);
+    if (replicator_ != nullptr) replicator_->OnStoreFailed();
   }
   // Null: nobody.
   void Tell(cluster::Replicator* replicator) {

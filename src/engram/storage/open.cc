@@ -40,6 +40,7 @@ rocksdb::DBOptions MakeDbOptions() {
   options.max_open_files = 512;
   options.info_log = std::make_shared<RocksLog>();
   options.listeners.push_back(std::make_shared<RocksFailures>());
+  options.max_bgerror_resume_count = 0;  // nor of these, which it does not ask the listener about
   options.stats_dump_period_sec = 0;
   return options;
 }
