@@ -91,6 +91,20 @@ absl::Status DropRequests(const LogContext& context, const std::vector<RequestIt
   return absl::OkStatus();
 }
 
+// Said by a primary, too, of its own log.
+absl::Status Settle(const LogContext& context, const Epoch& epoch) {
+  SpaceDraft& space = context.apply.space;
+  // Who asks for it may not have heard yet that the log was restarted.
+  if (space.log.incomplete) return Refused(space.id(), "the copy here is incomplete");
+  if (epoch != space.log.holder.epoch() || !space.log.holder.Accepts(epoch)) {
+    return Refused(space.id(), "the epoch is not that of this node's log");
+  }
+  context.begun = true;
+  space.log.base = {};
+  space.log_changed = true;
+  return DropMerged(context);
+}
+
 }  // namespace
 
 void ForgetLog(const LogContext& context) {
@@ -104,6 +118,7 @@ void ForgetLog(const LogContext& context) {
   space.log.history = {};
   space.log.logged = {};
   space.log.assignment = {};
+  space.log.base = {};
 }
 
 absl::Status ApplyCommand(const LogContext& context, const RestartCommand& restart) {
@@ -114,6 +129,7 @@ absl::Status ApplyCommand(const LogContext& context, const RestartCommand& resta
   space.log.BecomeIncomplete();
   space.log.history = base.history;
   space.log.logged = base.logged;
+  space.log.base = base.history.last();
   space.log.holders = base.holders;
   space.log.assignment = base.assignment;
   space.log_changed = true;
@@ -144,16 +160,12 @@ absl::Status ApplyCommand(const LogContext& context, InstallCommand& install) {
 }
 
 absl::Status ApplyCommand(const LogContext& context, const CompleteCommand& complete) {
+  if (complete.settled) return Settle(context, complete.epoch);
   if (absl::Status follows = CheckFollows(context, complete.epoch); !follows.ok()) return follows;
-  SpaceDraft& space = context.apply.space;
-  // Who asks for it may not have heard yet that the log was restarted.
-  if (complete.settled && space.log.incomplete) {
-    return Refused(space.id(), "the copy here is incomplete");
-  }
   context.begun = true;
-  space.log.BecomeComplete();
-  space.log_changed = true;
-  return complete.settled ? DropMerged(context) : absl::OkStatus();
+  context.apply.space.log.BecomeComplete();
+  context.apply.space.log_changed = true;
+  return absl::OkStatus();
 }
 
 }  // namespace engram::memory

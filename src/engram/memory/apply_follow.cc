@@ -73,7 +73,8 @@ absl::Status MoveToOutbox(const LogContext& context, CutEntry& cut) {
   if (cut.entry.operation == LogOperation::kAssign) return absl::OkStatus();
   const bool was_duplicate = std::exchange(cut.entry.duplicate, false);
   cut.entry.previous = 0;
-  apply.space.AddToOutbox(apply.batch, cut.entry);
+  absl::Status added = apply.space.AddToOutbox(apply.batch, cut.entry);
+  if (!added.ok()) return added;
   return was_duplicate ? ApplyEntry(apply, cut.entry, nullptr) : absl::OkStatus();
 }
 
@@ -94,7 +95,8 @@ absl::Status ApplyCommand(const LogContext& context, const FollowCommand& follow
   context.begun = true;
   space.log.holder.Follow(follow.epoch);
   space.log_changed = true;
-  // What was taken over as a copy never came as entries. No majority had it.
+  // What was taken over as a copy never came as entries; what came after it as an entry, and from
+  // here at first, is still in the outbox. No majority had it.
   if (!cut.has_value()) {
     ForgetLog(context);
     return absl::OkStatus();

@@ -151,7 +151,6 @@ absl::Status ApplyCommand(const LogContext& context, const TakeOfficeCommand& of
     return Fenced(context, epoch);
   }
   if (space.log.incomplete) return Refused(space.id(), "the copy here is incomplete");
-  if (absl::Status dropped = DropMerged(context); !dropped.ok()) return dropped;
   auto outbox = ReadOutbox(context);
   if (!outbox.ok()) return outbox.status();
   context.begun = true;
@@ -159,9 +158,12 @@ absl::Status ApplyCommand(const LogContext& context, const TakeOfficeCommand& of
   absl::Status status = AppendAssignment(context);
   for (LogEntry& entry : *outbox) {
     if (!status.ok()) return status;
+    if (space.log.logged.Covers(entry.revision.version)) continue;
     status = MergeOne(context, entry, nullptr);
   }
-  return status;
+  // Nothing is left there, unless the log has a base that the next primary may lack.
+  if (!status.ok() || space.log.base != Version()) return status;
+  return DropMerged(context);
 }
 
 absl::Status ApplyCommand(const LogContext& context, AppendCommand& append) {

@@ -23,11 +23,11 @@ absl::StatusOr<WriteResult> Log(const WriteContext& context, MemoryDraft& memory
   absl::Status status = ApplyEntryTo(memory, apply, entry, text);
   if (!status.ok()) return status;
   if (context.place.where == Where::kOutbox) {
-    apply.space.AddToOutbox(apply.batch, entry);
+    status = apply.space.AddToOutbox(apply.batch, entry);
   } else {
     status = apply.space.Append(apply.batch, entry.revision.version, entry, EncodeLogEntry(entry));
-    if (!status.ok()) return status;
   }
+  if (!status.ok()) return status;
   RememberRequest(apply, entry);
   WriteResult result;
   result.id = entry.id;

@@ -32,6 +32,9 @@ class LogStoreTest : public ::testing::Test {
     Catch(primary, holder);
     ASSERT_TRUE(primary.Merge(holder).ok());
     Catch(primary, holder);
+    if (holder.Log().base != Version()) {
+      ASSERT_TRUE(holder.Complete(primary.Log().holder.epoch(), true).ok());
+    }
     EXPECT_EQ(holder.Log().outbox_entries, 0u);
   }
 
@@ -352,6 +355,53 @@ TEST_F(LogStoreTest, WhatWaitsInTheOutboxOutlivesACopy) {
   Heal(a_, b_);
   EXPECT_EQ(a_.Digest(), b_.Digest());
   EXPECT_EQ(a_.Get("m1")->siblings.size(), 1u);
+}
+
+// The log that it stands in may have to be forgotten, with the only copy of the change.
+TEST_F(LogStoreTest, WhatCameBackAfterABaseOutlivesThatBase) {
+  ASSERT_TRUE(b_.Write(commands_.Store("m1", "on a branch")).ok());
+  ASSERT_TRUE(a_.Write(commands_.Store("m2", "nobody else has this")).ok());
+  ASSERT_TRUE(b_.RestartFrom(a_).ok());
+  ASSERT_TRUE(a_.Merge(b_).ok());
+  ASSERT_TRUE(b_.Take(a_).ok());
+  ASSERT_TRUE(c_.TakeOffice(2).ok());
+  ASSERT_TRUE(b_.Follow(c_).ok());
+  EXPECT_EQ(b_.Log().last(), Version());
+  ASSERT_TRUE(b_.CopyFrom(c_, 100).ok());
+  EXPECT_EQ(b_.Get("m1")->content, "on a branch");
+  EXPECT_FALSE(b_.Get("m2"));
+  Heal(c_, b_);
+  EXPECT_EQ(c_.Get("m1")->content, "on a branch");
+  EXPECT_EQ(b_.Digest(), c_.Digest());
+}
+
+TEST_F(LogStoreTest, APrimaryKeepsTheSameUntilItsBaseIsSettled) {
+  ASSERT_TRUE(b_.Write(commands_.Store("m1", "on a branch")).ok());
+  ASSERT_TRUE(a_.Write(commands_.Store("m2", "pears")).ok());
+  ASSERT_TRUE(a_.Merge(b_).ok());
+  ASSERT_TRUE(b_.CopyFrom(a_, 100).ok());
+  ASSERT_TRUE(b_.TakeOffice(2).ok());
+  b_.Open();
+  EXPECT_EQ(b_.Log().outbox_entries, 1u);
+  ASSERT_TRUE(b_.Complete(b_.Log().holder.epoch(), true).ok());
+  EXPECT_EQ(b_.Log().outbox_entries, 0u);
+  EXPECT_EQ(b_.Log().base, Version());
+  EXPECT_EQ(b_.Record().memories, 2u);
+}
+
+// In both, after a base; and cut off again.
+TEST_F(LogStoreTest, WhatIsCutOffIsInTheOutboxOnce) {
+  ASSERT_TRUE(b_.Write(commands_.Store("m1", "on a branch")).ok());
+  ASSERT_TRUE(b_.CopyFrom(a_, 100).ok());
+  Catch(a_, c_);
+  ASSERT_TRUE(a_.Merge(b_).ok());
+  ASSERT_TRUE(b_.Take(a_).ok());
+  ASSERT_TRUE(c_.TakeOffice(2).ok());
+  ASSERT_TRUE(b_.Follow(c_).ok());
+  EXPECT_EQ(b_.Log().outbox_entries, 1u);
+  Heal(c_, b_);
+  EXPECT_EQ(c_.Get("m1")->content, "on a branch");
+  EXPECT_EQ(b_.Digest(), c_.Digest());
 }
 
 // The machine may ask for it before it has heard that its log was restarted.

@@ -254,6 +254,8 @@ TEST(Records, SpaceLogOfACopyThatIsBeingTakenOverComesBack) {
   const SpaceRecord ends = EndsOf(log, {});
   EXPECT_EQ(log.complete_to, log.last());
   EXPECT_EQ(*DecodeSpaceLog(EncodeSpaceLog(log, ends), ends), log);
+  log.base = log.last();
+  EXPECT_EQ(*DecodeSpaceLog(EncodeSpaceLog(log, ends), ends), log);
   log.complete_to = {};
   log.forgetful = true;
   EXPECT_EQ(*DecodeSpaceLog(EncodeSpaceLog(log, ends), ends), log);

@@ -31,7 +31,7 @@ void SpaceDraft::FollowClock(const Revision& revision) {
 absl::Status SpaceDraft::Append(storage::Batch& batch, const Version& position,
                                 const LogEntry& entry, std::string_view bytes) {
   const Version& origin = entry.revision.version;
-  if (log.outbox.Covers(origin)) {
+  if (log.outbox.Covers(origin) && log.base == Version()) {
     const std::string key = OutboxKey(id(), entry.revision);
     auto waiting = batch.Get(Family::kOutbox, key);
     if (!waiting.ok()) return waiting.status();
@@ -51,14 +51,20 @@ absl::Status SpaceDraft::Append(storage::Batch& batch, const Version& position,
   return absl::OkStatus();
 }
 
-void SpaceDraft::AddToOutbox(storage::Batch& batch, const LogEntry& entry) {
+absl::Status SpaceDraft::AddToOutbox(storage::Batch& batch, const LogEntry& entry) {
   const Version& origin = entry.revision.version;
+  const std::string key = OutboxKey(id(), entry.revision);
+  if (log.outbox.Covers(origin)) {
+    auto there = batch.Get(Family::kOutbox, key);
+    if (!there.ok() || there->has_value()) return there.status();
+  }
   if (record.branch.epoch != origin.epoch) log_changed = true;
   changed = true;
   record.branch = origin;
   log.outbox.Add(origin);
   ++log.outbox_entries;
-  batch.Put(Family::kOutbox, OutboxKey(id(), entry.revision), EncodeLogEntry(entry));
+  batch.Put(Family::kOutbox, key, EncodeLogEntry(entry));
+  return absl::OkStatus();
 }
 
 void SpaceDraft::DropFromOutbox(storage::Batch& batch, const LogEntry& entry) {

@@ -34,13 +34,14 @@ struct SpaceDraft {
   // The same clock's rule for a change that was made elsewhere.
   void FollowClock(const Revision& revision);
 
-  // Appends the entry to the main log; what has its origin leaves the outbox. An error leaves
-  // everything as it was. REQUIRES: log.history.MayAppend(position).
+  // Appends the entry to the main log; what has its origin leaves the outbox, unless the log may
+  // have to be forgotten (SpaceLog::base). An error leaves everything as it was. REQUIRES:
+  // log.history.MayAppend(position).
   [[nodiscard]] absl::Status Append(storage::Batch& batch, const Version& position,
                                     const LogEntry& entry, std::string_view bytes);
 
-  // Puts the change into the outbox.
-  void AddToOutbox(storage::Batch& batch, const LogEntry& entry);
+  // Puts the change into the outbox, if it is not there.
+  [[nodiscard]] absl::Status AddToOutbox(storage::Batch& batch, const LogEntry& entry);
 
   // REQUIRES: it stands there, and everything before it in its stream has left.
   void DropFromOutbox(storage::Batch& batch, const LogEntry& entry);

@@ -110,6 +110,7 @@ std::string EncodeSpaceLog(const SpaceLog& log, const SpaceRecord& ends) {
   parts::Put(out, log.assignment);
   out.Byte(ToByte(log.copy()));
   if (log.copy() == CopyState::kBehind) parts::Put(out, log.complete_to);
+  if (log.base != Version()) parts::Put(out, log.base);
   return out.Take();
 }
 
@@ -128,6 +129,7 @@ absl::StatusOr<SpaceLog> DecodeSpaceLog(std::string_view bytes, const SpaceRecor
   log.incomplete = copy != ToByte(CopyState::kComplete);
   log.forgetful = copy == ToByte(CopyState::kForgetful);
   if (copy == ToByte(CopyState::kBehind)) log.complete_to = parts::TakeVersion(in);
+  if (!in.Finished()) log.base = parts::TakeVersion(in);
   const Version last = rows.empty() ? Version() : rows.back();
   auto history = EpochHistory::FromRows(std::move(rows));
   if (!in.Finished() || !history || last != ends.last) return Damaged("space log");

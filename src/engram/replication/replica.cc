@@ -257,8 +257,12 @@ void Replica::On(const NodeId& from, const Confirm& confirm, TimePoint now) {
   if (!Leads() || confirm.epoch != log_.holder.epoch()) return;
   if (confirm.position != Version() && !log_.history.Contains(confirm.position)) return;
   Follower& follower = followers_.at(from);
-  follower.SetComplete(!confirm.incomplete);
+  // One that was overtaken may be of before its log was restarted, which raised its position.
+  if (confirm.incomplete || confirm.position >= follower.confirmed()) {
+    follower.SetComplete(!confirm.incomplete);
+  }
   follower.Confirmed(confirm.position, confirm.gap, log_.last(), now);
+  SettleOwnOutbox();
   Ship(from, follower, now);
   GoOnHandingOver(now);
 }

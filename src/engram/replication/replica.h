@@ -162,6 +162,7 @@ class Replica {
     TimePoint ask_at{};  // when the next piece is asked for, again perhaps
     bool installing = false;
     bool differed = false;  // what is being installed, though it should be the same
+    bool taken = false;     // all of it, and the store is to say that the copy is complete
   };
 
   void On(const NodeId& from, const FailoverMessage& message, TimePoint now);
@@ -197,11 +198,14 @@ class Replica {
   TimePoint NextTombstoneSweep(TimePoint now);
   void OfferOutbox(TimePoint now);
   void SettleOutbox();
+  void SettleOwnOutbox();
   // replica_copy.cc
   void GoOnSweeping(TimePoint now);
   void StartSweep(bool compares, TimePoint now);
   void AskForPiece(TimePoint now);
   void NextPiece(const std::string& after, TimePoint now);
+  void DeclareComplete();
+  void TryPieceLater(TimePoint now);
   bool MayCompare() const;
   void PlanComparison(TimePoint now);
   TimePoint NextSweep() const;

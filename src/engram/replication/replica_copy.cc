@@ -58,12 +58,14 @@ void Replica::On(const NodeId& from, const Base& base, TimePoint now) {
   if (!failover_.Hears(from, base.epoch, now) || in_step_with_ != base.epoch) return;
   if (restarting_ || base.log.history.last() <= expected_) return;
   restarting_ = true;
+  sweep_.reset();  // what was taken over so far is of another base
   RunCommand(Restart{base.epoch, base.log});
 }
 
 void Replica::On(const NodeId& from, const Piece& piece, TimePoint now) {
   if (!failover_.Hears(from, piece.epoch, now) || in_step_with_ != piece.epoch) return;
-  if (!sweep_ || sweep_->installing || piece.content.after != sweep_->after) return;
+  if (restarting_ || !sweep_ || sweep_->installing) return;
+  if (piece.content.after != sweep_->after) return;
   // Entries have overtaken it, whose effects it would take away. It is asked for again.
   if (piece.position < expected_) return;
   if (sweep_->compares) ++pieces_compared_;
@@ -84,7 +86,7 @@ void Replica::Done(const Restart& restart, bool ok, TimePoint now) {
 
 void Replica::Done(const Install& install, bool ok, TimePoint now) {
   if (!sweep_ || !sweep_->installing || install.piece.after != sweep_->after) return;
-  if (!ok) return sweep_.reset();
+  if (!ok) return TryPieceLater(now);
   pieces_mended_ += sweep_->differed ? 1 : 0;
   NextPiece(install.piece.until, now);
 }
@@ -94,7 +96,8 @@ void Replica::Done(const Complete& complete, bool ok, TimePoint now) {
     settling_ = false;
     return;
   }
-  if (!ok || complete.epoch != in_step_with_) return sweep_.reset();
+  if (!sweep_ || !sweep_->taken || complete.epoch != in_step_with_) return;
+  if (!ok) return TryPieceLater(now);
   sweep_.reset();
   NoteCaughtUp();
   SendConfirm(false);
@@ -109,8 +112,19 @@ void Replica::NextPiece(const std::string& after, TimePoint now) {
     return GoOnSweeping(now);
   }
   if (sweep_->compares) return sweep_.reset();
-  sweep_->installing = true;  // nothing more is asked for
+  sweep_->taken = true;
+  DeclareComplete();
+}
+
+void Replica::DeclareComplete() {
+  sweep_->installing = true;
   RunCommand(Complete{in_step_with_, false});
+}
+
+// The store had no room for it.
+void Replica::TryPieceLater(TimePoint now) {
+  sweep_->installing = sweep_->differed = false;
+  sweep_->ask_at = now + options_.shipping.resend;
 }
 
 // What a Base brought has never come as an entry, and so has not left the outbox. It may when the
@@ -119,6 +133,15 @@ void Replica::SettleOutbox() {
   if (settling_ || primary_held_ < log_.last()) return;
   settling_ = true;
   RunCommand(Complete{in_step_with_, true});
+}
+
+// Of a primary whose log was restarted before it took office. What a majority has of its epoch
+// comes after all of that.
+void Replica::SettleOwnOutbox() {
+  if (settling_ || log_.base == Version() || log_.outbox_entries == 0) return;
+  if (HeldByMajority() == Version()) return;
+  settling_ = true;
+  RunCommand(Complete{log_.holder.epoch(), true});
 }
 
 // An incomplete copy is not compared but taken over; without a log, there is a Base first.
@@ -130,7 +153,9 @@ void Replica::GoOnSweeping(TimePoint now) {
     PlanComparison(now);
     StartSweep(true, now);
   }
-  if (sweep_ && !sweep_->installing && now >= sweep_->ask_at) AskForPiece(now);
+  if (!sweep_ || sweep_->installing || now < sweep_->ask_at) return;
+  if (sweep_->taken) return DeclareComplete();
+  AskForPiece(now);
 }
 
 // A branch makes a copy another one, until it has been merged.
@@ -145,7 +170,7 @@ void Replica::PlanComparison(TimePoint now) {
 }
 
 void Replica::StartSweep(bool compares, TimePoint now) {
-  sweep_ = Sweep{compares, "", now, false, false};
+  sweep_ = Sweep{compares, "", now, false, false, false};
 }
 
 void Replica::AskForPiece(TimePoint now) {

@@ -37,7 +37,7 @@ void Disturb(ReplicaCluster& cluster, bool& lost_disk) {
       return;
     case 8:
       // One disk, and never half of them.
-      if (cluster.size() < 3 || lost_disk || !cluster.OthersAreComplete(i)) return;
+      if (cluster.size() < 3 || lost_disk) return;
       cluster.LoseDisk(i);
       lost_disk = true;
       return;
@@ -53,6 +53,7 @@ void RunSeed(uint64_t seed) {
                      0.1 * cluster.Share(), 0.1 * cluster.Share(), seed % 3 == 0};
   if (seed % 2 == 0) cluster.kept = cluster.Below(30);
   cluster.options.tombstones = {seconds(1), milliseconds(100), {3, 1u << 20}};
+  cluster.options.compare.piece = {5, 1u << 20};
   bool lost_disk = false;
   for (size_t i = 0; i < cluster.size(); ++i) cluster.Restart(i);
   cluster.Create(0);

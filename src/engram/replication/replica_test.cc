@@ -61,6 +61,29 @@ TEST(Replica, AFollowerThatWasDownForTooLongTakesACopy) {
   cluster.Settle();
 }
 
+// An older stream may bring what it said of its copy of before.
+TEST(Replica, AnOvertakenConfirmationDoesNotMakeACopyComplete) {
+  ReplicaCluster cluster(3);
+  cluster.kept = 100;
+  for (size_t i = 0; i < 3; ++i) cluster.Restart(i);
+  cluster.Create(0);
+  cluster.RunFor(seconds(2));
+  const Confirm before{cluster.log(0).log().holder.epoch(), cluster.log(2).log().last(), false};
+  cluster.Crash(2);
+  for (int i = 0; i < 5'000; ++i) cluster.Write(0);
+  cluster.RunFor(seconds(2));
+  cluster.Restart(2);
+  const NodeId behind = cluster.log(0).log().holders[2];
+  const Follower& follower = cluster.node(0).followers().at(behind);
+  for (int i = 0; i < 10'000 && follower.complete(); ++i) {
+    cluster.RunFor(std::chrono::milliseconds(1));
+  }
+  ASSERT_FALSE(follower.complete());
+  const_cast<Replica&>(cluster.node(0)).Step(behind, before, {});
+  EXPECT_FALSE(follower.complete());
+  EXPECT_EQ(cluster.node(0).HeldByAll(), Version());
+}
+
 // It has forgotten nothing that it promised, so the primary and it are a majority.
 TEST(Replica, AFollowerThatWasDownForTooLongTakesACopyAlsoWhenTheThirdIsGoneForGood) {
   ReplicaCluster cluster(3);
@@ -290,19 +313,31 @@ class CopyingReplica : public ::testing::Test {
     EpochHistory history;
     history.Append({epoch, 1});
     Hear(Lineage{epoch, history});
-    for (uint64_t i = 2; i <= 10; ++i) history.Append({epoch, i});
-    LogBase base;
-    base.history = history;
-    base.logged.Add({epoch, 10});
-    base.holders = holders_;
-    base.assignment = {epoch, 1};
-    Hear(Base{epoch, base});
+    Hear(BaseAt(10));
     EXPECT_TRUE(log_.log().incomplete);
     EXPECT_EQ(log_.log().last(), (Version{epoch, 10}));
   }
 
+  static Base BaseAt(uint64_t sequence) {
+    LogBase base;
+    for (uint64_t i = 1; i <= sequence; ++i) base.history.Append({kEpoch, i});
+    base.logged.Add({kEpoch, sequence});
+    base.holders = {NodeId("a"), NodeId("b")};
+    base.assignment = {kEpoch, 1};
+    return {kEpoch, base};
+  }
+  // The last one.
+  static Piece PieceAt(uint64_t sequence) {
+    Piece piece{kEpoch, {kEpoch, sequence}, false, {}};
+    piece.content.logged.Add({kEpoch, sequence});
+    return piece;
+  }
+
   void Hear(const ReplicaMessage& message) {
     machine_.Step(holders_[0], message, now_);
+    CarryOut();
+  }
+  void CarryOut() {
     for (;;) {
       std::vector<Replica::Output> outputs = machine_.TakeOutput();
       if (outputs.empty()) return;
@@ -312,15 +347,32 @@ class CopyingReplica : public ::testing::Test {
     }
   }
   void Carry(Replica::Run& run) {
-    machine_.GiveTo(log_, std::move(run.command), [this, id = run.id](const auto& result) {
+    auto done = [this, id = run.id](const auto& result) {
       machine_.OnDone(id, result.status(), now_);
-    });
+    };
+    if (std::exchange(full_, false)) {
+      const absl::StatusOr<SpaceLog> refused = MakeError(ErrorCode::kOverloaded, "full");
+      return done(refused);
+    }
+    machine_.GiveTo(log_, std::move(run.command), done);
+    if (!stalls_) CommitAll();
+  }
+  void CommitAll() {
     while (log_.HasWork()) log_.Commit();
+  }
+  // When it wants to.
+  void Tick() {
+    ASSERT_NE(machine_.NextWake(), kNever);
+    now_ = std::max(now_, machine_.NextWake());
+    machine_.Tick(now_);
+    CarryOut();
   }
 
   static inline const Epoch kEpoch{1, NodeId("a")};
   const std::vector<NodeId> holders_{NodeId("a"), NodeId("b")};
-  const TimePoint now_{std::chrono::hours(1)};
+  TimePoint now_{std::chrono::hours(1)};
+  bool stalls_ = false;  // the disk
+  bool full_ = false;    // the store has no room for the next command
   std::mt19937_64 random_{1};
   MapLog log_{NodeId("b"), holders_};
   Replica machine_{SpaceId("s"), NodeId("b"), {}, holders_, {}, log_, random_, now_};
@@ -330,13 +382,44 @@ class CopyingReplica : public ::testing::Test {
 TEST_F(CopyingReplica, APieceThatAnEntryHasOvertakenIsAskedForAgain) {
   Hear(Entries{kEpoch, {kEpoch, 10}, {{{kEpoch, 11}, "1/a/11/10/w11"}}});
   EXPECT_EQ(log_.log().last(), (Version{kEpoch, 11}));
-  Piece piece{kEpoch, {kEpoch, 10}, false, {}};
-  piece.content.logged.Add({kEpoch, 10});
-  Hear(piece);
+  Hear(PieceAt(10));
   EXPECT_TRUE(log_.log().incomplete);
-  piece.position = {kEpoch, 11};
-  piece.content.logged.Add({kEpoch, 11});
-  Hear(piece);
+  Hear(PieceAt(11));
+  EXPECT_FALSE(log_.log().incomplete);
+}
+
+// What lies between the piece and the base would never come.
+TEST_F(CopyingReplica, ACopyIsNotCompleteByAPieceOfBeforeItsBase) {
+  stalls_ = true;
+  Hear(PieceAt(10));
+  Hear(BaseAt(20));
+  stalls_ = false;
+  CommitAll();
+  CarryOut();
+  EXPECT_EQ(log_.log().last(), (Version{kEpoch, 20}));
+  EXPECT_TRUE(log_.log().incomplete);
+  Hear(PieceAt(20));
+  EXPECT_FALSE(log_.log().incomplete);
+}
+
+TEST_F(CopyingReplica, APieceThatTheStoreHadNoRoomForIsTakenLater) {
+  full_ = true;
+  Hear(PieceAt(10));
+  EXPECT_TRUE(log_.log().incomplete);
+  Tick();
+  Hear(PieceAt(10));
+  EXPECT_FALSE(log_.log().incomplete);
+}
+
+TEST_F(CopyingReplica, ACopyThatTheStoreHadNoRoomToDeclareCompleteIsDeclaredLater) {
+  stalls_ = true;
+  Hear(PieceAt(10));
+  stalls_ = false;
+  CommitAll();
+  full_ = true;  // for what comes of that
+  CarryOut();
+  EXPECT_TRUE(log_.log().incomplete);
+  Tick();
   EXPECT_FALSE(log_.log().incomplete);
 }
 

@@ -1,7 +1,7 @@
 // What the log of one space on one holder contains, without the entries: the part of it that
 // decides (docs/model, decisions 12, 16 and 19). Every change that a holder has stands in its main
 // log, which is a piece of the primary's, or in its outbox, which waits to be merged; never in
-// both, never in none.
+// none, and in both only after the log was restarted (`base`).
 //
 // A change has an origin, the place where it was logged first: a position of the main log of that
 // time, or of a branch. It keeps it when it is merged, and then stands at a position of its own.
@@ -38,6 +38,9 @@ struct SpaceLog {
   // Of one that is incomplete but not forgetful: where its log ended when it was complete. It has
   // confirmed nothing after that.
   Version complete_to{};
+  // Where it was restarted with the log of another holder, until no later primary can lack that.
+  // What came as an entry after it stays in the outbox, too: the log may have to be forgotten.
+  Version base{};
 
   // Of the last entry of the main log.
   Version last() const { return history.last(); }
@@ -46,7 +49,7 @@ struct SpaceLog {
     if (!incomplete) return CopyState::kComplete;
     return forgetful ? CopyState::kForgetful : CopyState::kBehind;
   }
-  // Up to where it may have confirmed entries: what its promise tells. REQUIRES: not forgetful.
+  // Up to where it may have confirmed entries: what its promise tells, if it is not forgetful.
   Version ConfirmedTo() const { return incomplete ? complete_to : last(); }
   // Before the log is another one.
   void BecomeIncomplete() {

@@ -104,11 +104,12 @@ class MapLog final : public LogPort {
           if (log_.holders.empty()) log_.holders = ring_;
           AppendToLog({log_.NextPosition(), log_.NextPosition(), 0, ""});
           log_.assignment = log_.last();
-          for (Record record : std::exchange(outbox_, {})) {
+          for (Record record : std::vector<Record>(outbox_)) {
             if (log_.logged.Covers(record.origin)) continue;
             record.position = log_.NextPosition();
             AppendToLog(record);
           }
+          if (log_.base == Version()) outbox_.clear();
           CountOutbox();
           return absl::OkStatus();
         },
@@ -185,6 +186,7 @@ class MapLog final : public LogPort {
           log_.BecomeIncomplete();
           log_.history = base.history;
           log_.logged = base.logged;
+          log_.base = base.history.last();
           log_.holders = base.holders;
           log_.assignment = base.assignment;
           entries_.clear();
@@ -216,8 +218,9 @@ class MapLog final : public LogPort {
         [this, epoch, settled] {
           if (!Follows(epoch)) return Refused("fenced");
           if (settled && log_.incomplete) return Refused("incomplete");
-          log_.BecomeComplete();
+          if (!settled) log_.BecomeComplete();
           if (settled) {
+            log_.base = {};
             std::erase_if(outbox_, [&](const Record& r) { return log_.logged.Covers(r.origin); });
             CountOutbox();
           }
@@ -347,6 +350,7 @@ class MapLog final : public LogPort {
       log_.assignment = record.position;
       if (log_.holders.empty()) log_.holders = ring_;
     }
+    if (log_.base != Version()) return;
     std::erase_if(outbox_, [&](const Record& held) { return held.origin == record.origin; });
     CountOutbox();
   }
@@ -387,6 +391,9 @@ class MapLog final : public LogPort {
       }
       if (last < row.sequence) log_.logged.Set({row.epoch, last});
     }
+    for (const Record& held : outbox_) {
+      std::erase_if(tail, [&](const Record& record) { return record.origin == held.origin; });
+    }
     outbox_.insert(outbox_.begin(), tail.begin(), tail.end());
     CountOutbox();
   }
@@ -415,6 +422,7 @@ class MapLog final : public LogPort {
     log_.history = EpochHistory();
     log_.logged = VersionVector();
     log_.assignment = Version();
+    log_.base = {};
   }
 
   NodeId self_;
