@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "engram/base/error.h"
 #include "support/cluster.h"
 #include "support/failing_disk.h"
 #include "support/requests.h"
@@ -222,6 +223,31 @@ TEST(Replicated, APrimaryWhoseDiskFailsIsReplacedAndGoesOnForOthers) {
   for (const int i : cluster.Indexes()) {
     EXPECT_TRUE(Eventually([&] { return HasAll(cluster, i, acknowledged); })) << i;
   }
+}
+
+// Who has asked it meanwhile has learnt nothing that would outlive its restart.
+TEST(Replicated, AnOnlyHolderWhoseDiskFailsSaysSoAndIsFoundAgain) {
+  TestClusterOptions options;
+  options.durability = "fsync";
+  TestCluster cluster(options);
+  ASSERT_TRUE(cluster.Client({0})->Store(MakeStore(kSpace, "first", "a note")).ok());
+  const int holder = LeadAt(cluster, 0).primary;
+  const int other = (holder + 1) % 3;
+  {
+    const FailingDisk disk(cluster.node(holder).pid());
+    EXPECT_TRUE(Eventually([&] {
+      const auto stored = cluster.Client({other})->Store(MakeStore(kSpace, "second", "one more"));
+      return CodeOf(stored.status()) == ErrorCode::kStorageFailed;
+    }));
+    const auto got = cluster.Client({other})->Get(MakeGet(kSpace, "first"));
+    EXPECT_TRUE(got.ok()) << got.status();
+  }
+  cluster.Kill9(holder);
+  cluster.Start(holder);
+  cluster.AwaitReady(holder);
+  EXPECT_TRUE(Eventually([&] {
+    return cluster.Client({other}, seconds(5))->Store(MakeStore(kSpace, "third", "later")).ok();
+  }));
 }
 
 // There is nobody who could replace it.

@@ -103,7 +103,10 @@ void Replica::OnCommitted(TimePoint now) {
   OfferOutbox(now);
 }
 
+// An only holder cannot be replaced: it goes on to answer reads, and says of each write what is
+// wrong.
 void Replica::OnStoreFailed() {
+  if (failover_.others().empty()) return;
   failed_ = true;
   queue_.clear();
 }
@@ -219,6 +222,7 @@ void Replica::On(const NodeId& from, const FailoverMessage& message, TimePoint n
     primary_held_ = heartbeat->held;
     primary_last_at_ = now;
     NoteCaughtUp();
+    if (log_.base != Version()) SettleOutbox();
   }
 }
 
@@ -380,6 +384,7 @@ void Replica::OfferOutbox(TimePoint now) {
   auto changes = port_.ReadOutbox(space_, options_.shipping.batch);
   if (changes.ok() && changes->empty()) {
     next_offer_ = now + options_.shipping.resend;
+    offered_.reset();
     SettleOutbox();
   }
   if (!changes.ok() || changes->empty()) return;

@@ -114,7 +114,7 @@ class Replica {
   void OnDone(uint64_t id, const absl::Status& status, TimePoint now);
   // The store has committed writes of clients.
   void OnCommitted(TimePoint now);
-  // The store takes no more writes.
+  // The store takes no more writes. Nothing, if there is no other holder.
   void OnStoreFailed();
   // The port of `node` refused a connection.
   void OnPortRefused(const NodeId& node);

@@ -77,7 +77,8 @@ void Replica::On(const NodeId& from, const Piece& piece, TimePoint now) {
 
 void Replica::Done(const Restart& restart, bool ok, TimePoint now) {
   restarting_ = false;
-  if (!ok || restart.epoch != in_step_with_) return;
+  if (restart.epoch != in_step_with_) return;
+  if (!ok) return GoOnSweeping(now);
   sweep_.reset();
   expected_ = log_.last();
   SendConfirm(false);
@@ -127,10 +128,12 @@ void Replica::TryPieceLater(TimePoint now) {
   sweep_->ask_at = now + options_.shipping.resend;
 }
 
-// What a Base brought has never come as an entry, and so has not left the outbox. It may when the
-// log that it came with cannot be lost with its primary (docs/model, decision 12).
+// What a Base brought has never come as an entry, and so has not left the outbox; nor has what came
+// after it. It may when the log that it came with cannot be lost with its primary (docs/model,
+// decision 12).
 void Replica::SettleOutbox() {
-  if (settling_ || primary_held_ < log_.last()) return;
+  if (settling_ || restarting_ || log_.incomplete || !InStep()) return;
+  if (primary_held_ < (log_.base != Version() ? log_.base : log_.last())) return;
   settling_ = true;
   RunCommand(Complete{in_step_with_, true});
 }
@@ -138,7 +141,7 @@ void Replica::SettleOutbox() {
 // Of a primary whose log was restarted before it took office. What a majority has of its epoch
 // comes after all of that.
 void Replica::SettleOwnOutbox() {
-  if (settling_ || log_.base == Version() || log_.outbox_entries == 0) return;
+  if (settling_ || log_.base == Version()) return;
   if (HeldByMajority() == Version()) return;
   settling_ = true;
   RunCommand(Complete{log_.holder.epoch(), true});

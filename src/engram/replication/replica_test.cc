@@ -240,6 +240,14 @@ TEST(Replica, APrimaryWithABrokenDiskIsReplaced) {
   EXPECT_NE(cluster.Primary(), 0u);
 }
 
+TEST(Replica, AnOnlyHolderWhoseStoreFailsKeepsItsOffice) {
+  ReplicaCluster cluster(1);
+  cluster.Create(0);
+  cluster.RunFor(seconds(1));
+  const_cast<Replica&>(cluster.node(0)).OnStoreFailed();
+  EXPECT_TRUE(cluster.node(0).IsPrimary());
+}
+
 TEST(Replica, AnOnlyHolderNeedsNobody) {
   ReplicaCluster cluster(1);
   cluster.Create(0);
@@ -400,6 +408,26 @@ TEST_F(CopyingReplica, ACopyIsNotCompleteByAPieceOfBeforeItsBase) {
   EXPECT_TRUE(log_.log().incomplete);
   Hear(PieceAt(20));
   EXPECT_FALSE(log_.log().incomplete);
+}
+
+TEST_F(CopyingReplica, ACopyGoesOnWhenTheStoreHadNoRoomForAnotherBase) {
+  full_ = true;
+  Hear(BaseAt(20));
+  EXPECT_EQ(log_.log().last(), (Version{kEpoch, 10}));
+  Hear(PieceAt(10));
+  EXPECT_FALSE(log_.log().incomplete);
+}
+
+// Then what comes back leaves the outbox at once, and the log may be cut below its base no more.
+TEST_F(CopyingReplica, ABaseIsSettledAsSoonAsAMajorityHasIt) {
+  Hear(PieceAt(10));
+  EXPECT_EQ(log_.log().base, (Version{kEpoch, 10}));
+  Heartbeat heartbeat{kEpoch, now_, {kEpoch, 12}, {kEpoch, 9}};
+  Hear(FailoverMessage(heartbeat));
+  EXPECT_EQ(log_.log().base, (Version{kEpoch, 10}));
+  heartbeat.held = {kEpoch, 10};
+  Hear(FailoverMessage(heartbeat));
+  EXPECT_EQ(log_.log().base, Version());
 }
 
 TEST_F(CopyingReplica, APieceThatTheStoreHadNoRoomForIsTakenLater) {

@@ -144,8 +144,7 @@ void LookUps::OnAnswer(Round& round, routing::NodeIndex node, const net::CallRes
       auto at = round.positions.find(proto.space());
       if (at == round.positions.end()) return;
       const placement::Assignment claim = FromProto(proto);
-      // What a holder knows that has no primary at the moment helps nobody later.
-      if (!claim.primary.empty()) context_.table.Apply(std::span(&claim, 1));
+      context_.Learn(claim);
       said[at->second] = {ToRoute(claim, context_.nodes), held};
     };
     for (const v1::Assignment& heard : reply.heard()) take(heard, false);

@@ -54,6 +54,11 @@ struct NodeContext {
   LoopState& StateOf(const net::EventLoop& loop);
 
   routing::Knowledge KnowledgeOf(std::string_view space) const;
+  // What another node has said; whether it is news. What one knows that has no primary at the
+  // moment helps nobody later, and may be as new as what comes after it.
+  bool Learn(const placement::Assignment& said) {
+    return !said.primary.empty() && table.Apply(std::span(&said, 1)) > 0;
+  }
   routing::View view() const { return {nodes, self_index, reachability.Load()}; }
 
   const NodeConfig& config;

@@ -269,7 +269,7 @@ std::optional<placement::Assignment> Router::RemoteCall::Learn(const PassedResul
   std::optional<placement::Assignment> learned = AttachedAssignment(result.status);
   if (result.assignment.has_value()) learned = result.assignment;
   if (!learned.has_value() || learned->space != request_.space) return std::nullopt;
-  if (context_.table.Apply(std::span(&*learned, 1)) > 0) {
+  if (context_.Learn(*learned)) {
     learned_ = true;
     spdlog::debug("learned that space '{}' is with node {}", learned->space.value(),
                   learned->primary.value());

@@ -163,7 +163,7 @@ void ScatterCall::AddRouted(Space space, peer::v1::RoutedSpace* routed) const {
 void ScatterCall::Learn(const std::string& name, const v1::Assignment& proto) {
   const placement::Assignment assignment = FromProto(proto);
   if (assignment.space.view() != name) return;
-  if (context_.table.Apply(std::span(&assignment, 1)) > 0) stale_ = true;
+  if (context_.Learn(assignment)) stale_ = true;
 }
 
 void ScatterCall::Heed(const peer::v1::CopyStanding& standing) {

@@ -115,7 +115,7 @@ ScatterCall::Answers ScatterCall::TakeSurvey(const Spaces& spaces, const std::st
     if (survey->has_statistics()) TakeStatistics(*survey);
     // What a pattern brought to light was asked for by no route that could be stale.
     const placement::Assignment newest = FromProto(survey->assignment());
-    if (newest.space.view() == name) context_.table.Apply(std::span(&newest, 1));
+    if (newest.space.view() == name) context_.Learn(newest);
   }
   return answers;
 }
