@@ -26,6 +26,9 @@ absl::StatusOr<WriteResult> Log(const WriteContext& context, MemoryDraft& memory
     status = apply.space.AddToOutbox(apply.batch, entry);
   } else {
     status = apply.space.Append(apply.batch, entry.revision.version, entry, EncodeLogEntry(entry));
+    // If the log has to be forgotten, this is the only holder of it.
+    const bool settled = apply.space.log.base == Version();
+    if (status.ok() && !settled) status = apply.space.AddToOutbox(apply.batch, entry);
   }
   if (!status.ok()) return status;
   RememberRequest(apply, entry);

@@ -389,6 +389,22 @@ TEST_F(LogStoreTest, APrimaryKeepsTheSameUntilItsBaseIsSettled) {
   EXPECT_EQ(b_.Record().memories, 2u);
 }
 
+// The next primary lacks the base, and all of the epoch that followed it.
+TEST_F(LogStoreTest, WhatAPrimaryTookBeforeItsBaseWasSettledOutlivesThatBase) {
+  ASSERT_TRUE(a_.Write(commands_.Store("m1", "nobody else has this")).ok());
+  ASSERT_TRUE(b_.CopyFrom(a_, 100).ok());
+  ASSERT_TRUE(b_.TakeOffice(2).ok());
+  ASSERT_TRUE(b_.Write(commands_.Store("m2", "acknowledged by one")).ok());
+  ASSERT_TRUE(c_.TakeOffice(3).ok());
+  ASSERT_TRUE(b_.Follow(c_).ok());
+  ASSERT_TRUE(b_.CopyFrom(c_, 100).ok());
+  EXPECT_FALSE(b_.Get("m1"));
+  EXPECT_EQ(b_.Get("m2")->content, "acknowledged by one");
+  Heal(c_, b_);
+  EXPECT_EQ(c_.Get("m2")->content, "acknowledged by one");
+  EXPECT_EQ(b_.Digest(), c_.Digest());
+}
+
 // In both, after a base; and cut off again.
 TEST_F(LogStoreTest, WhatIsCutOffIsInTheOutboxOnce) {
   ASSERT_TRUE(b_.Write(commands_.Store("m1", "on a branch")).ok());

@@ -45,7 +45,9 @@ class MapLog final : public LogPort {
   std::optional<Version> Write(const std::string& text, bool branch) {
     if (log_.holder.IsPrimary(self_)) {
       const Version position = log_.NextPosition();
-      AppendToLog({position, position, log_.logged.SequenceOf(position.epoch), text});
+      const Record record{position, position, log_.logged.SequenceOf(position.epoch), text};
+      AppendToLog(record);
+      if (log_.base != Version()) AddToOutbox(record);
       return position;
     }
     if (!branch || log_.holder.epoch() == Epoch() || log_.incomplete) return std::nullopt;
