@@ -19,7 +19,6 @@ namespace engram::testing {
 namespace {
 
 constexpr char kTc[] = "/usr/sbin/tc";
-constexpr char kStrace[] = "/usr/bin/strace";
 // Of a slow link. A full queue delays by a second and loses what is more.
 constexpr char kSlow[] = "rate 96kbit burst 2kb latency 1s";
 
@@ -76,7 +75,7 @@ absl::Status EnterOwnMounts() {
 }
 
 absl::StatusOr<std::unique_ptr<ChaosNodes>> ChaosNodes::Create(Options options) {
-  for (const char* program : {kTc, kStrace}) {
+  for (const char* program : {kTc, FailingDisk::kProgram}) {
     if (absl::Status status = NeedsProgram(program); !status.ok()) return status;
   }
   auto network = SwitchedNetwork::Create(options.nodes);

@@ -250,6 +250,34 @@ TEST(Replicated, AnOnlyHolderWhoseDiskFailsSaysSoAndIsFoundAgain) {
   }));
 }
 
+// The other one that is up is no majority, and it has heard meanwhile that there is no primary.
+// That must not outlive the failure: the same office goes on.
+TEST(Replicated, APrimaryThatNobodyCouldReplaceIsFoundAgainWhenItsDiskIsBack) {
+  TestClusterOptions options = Replicated();
+  options.durability = "fsync";
+  TestCluster cluster(options);
+  ASSERT_TRUE(cluster.Client({0})->Store(MakeStore(kSpace, "first", "a note")).ok());
+  const int primary = LeadAt(cluster, 0).primary;
+  const int other = (primary + 1) % 3;
+  cluster.Kill9((primary + 2) % 3);
+  {
+    const FailingDisk disk(cluster.node(primary).pid());
+    EXPECT_TRUE(Eventually([&] {
+      const auto client = cluster.Client({primary}, seconds(1));
+      return !client->Store(MakeStore(kSpace, "second", "one more")).ok() &&
+             LeadAt(cluster, primary).primary < 0;
+    }));
+    const auto through_other = cluster.Client({other}, seconds(2));
+    EXPECT_FALSE(through_other->Store(MakeStore(kSpace, "third", "refused")).ok());
+  }
+  cluster.Kill9(primary);
+  cluster.Start(primary);
+  cluster.AwaitReady(primary);
+  EXPECT_TRUE(Eventually([&] {
+    return cluster.Client({other}, seconds(5))->Store(MakeStore(kSpace, "fourth", "later")).ok();
+  }));
+}
+
 // There is nobody who could replace it.
 TEST(Replicated, ANodeSaysWhenItKnowsOfNoPrimary) {
   TestClusterOptions options = Replicated();

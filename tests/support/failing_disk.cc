@@ -5,8 +5,8 @@
 namespace engram::testing {
 
 FailingDisk::FailingDisk(pid_t process)
-    : tracer_({"/usr/bin/strace", "-f", "-qq", "-p", std::to_string(process), "-e",
-               "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO"},
+    : tracer_({kProgram, "-f", "-qq", "-p", std::to_string(process), "-e", "trace=fsync,fdatasync",
+               "-e", "inject=fsync,fdatasync:error=EIO"},
               "/dev/null") {}
 
 }  // namespace engram::testing

@@ -11,6 +11,9 @@ namespace engram::testing {
 // before. Single-threaded use; takes root, or a process of the same user.
 class FailingDisk {
  public:
+  // What it takes.
+  static constexpr char kProgram[] = "/usr/bin/strace";
+
   explicit FailingDisk(pid_t process);
 
  private:

@@ -192,9 +192,11 @@ placement::Assignment Replicator::RoleOf(const Space& space) const {
   }
   const bool vacant = epoch.primary == self_;
   placement::Assignment role{logged.space, vacant ? NodeId() : epoch.primary, {}, {epoch, 0}};
-  // After what is logged, and before what a next primary logs.
-  if (vacant && space.replica.failed()) role.version = {epoch, log.last().sequence + 1};
-  if (vacant && !space.replica.failed()) role.version = {{log.holder.promised(), NodeId()}, 0};
+  // Newer than what is logged, and older than what a next primary logs.
+  if (vacant) {
+    role.version = space.replica.failed() ? Version{epoch, log.last().sequence + 1}
+                                          : Version{{log.holder.promised(), NodeId()}, 0};
+  }
   for (const NodeId& holder : log.holders) {
     if (holder != role.primary) role.replicas.push_back(holder);
   }

@@ -16,6 +16,31 @@ ReplicaCluster Created(size_t size = 3, uint64_t seed = 1) {
   return cluster;
 }
 
+// Likewise, with logs that are soon trimmed.
+ReplicaCluster WithShortLogs() {
+  ReplicaCluster cluster(3);
+  cluster.kept = 100;
+  for (size_t i = 0; i < 3; ++i) cluster.Restart(i);
+  cluster.Create(0);
+  cluster.RunFor(seconds(2));
+  return cluster;
+}
+
+// The third is down while the others write more than they keep.
+void FallTooFarBehind(ReplicaCluster& cluster) {
+  cluster.Crash(2);
+  for (int i = 0; i < 5'000; ++i) cluster.Write(0);
+  cluster.RunFor(seconds(2));
+}
+
+// The moment in which the third, up again, has begun to take a copy.
+void AwaitIncomplete(ReplicaCluster& cluster) {
+  for (int i = 0; i < 10'000 && !cluster.log(2).log().incomplete; ++i) {
+    cluster.RunFor(std::chrono::milliseconds(1));
+  }
+  ASSERT_TRUE(cluster.log(2).log().incomplete);
+}
+
 TEST(Replica, WhatThePrimaryWritesStandsInEveryLog) {
   ReplicaCluster cluster = Created();
   for (int i = 0; i < 500; ++i) cluster.Write(0);
@@ -42,16 +67,10 @@ TEST(Replica, AFollowerThatWasDownCatchesUpFromWhereItWas) {
 
 // The log does not reach back to where it was.
 TEST(Replica, AFollowerThatWasDownForTooLongTakesACopy) {
-  ReplicaCluster cluster(3);
-  cluster.kept = 100;
-  for (size_t i = 0; i < 3; ++i) cluster.Restart(i);
-  cluster.Create(0);
-  cluster.RunFor(seconds(2));
+  ReplicaCluster cluster = WithShortLogs();
   cluster.Write(0);
   cluster.RunFor(seconds(1));
-  cluster.Crash(2);
-  for (int i = 0; i < 5'000; ++i) cluster.Write(0);
-  cluster.RunFor(seconds(2));
+  FallTooFarBehind(cluster);
   EXPECT_LE(cluster.log(0).entries(), 100u);
   EXPECT_LE(cluster.log(1).entries(), 100u) << "followers trim, too";
   cluster.Restart(2);
@@ -63,15 +82,9 @@ TEST(Replica, AFollowerThatWasDownForTooLongTakesACopy) {
 
 // An older stream may bring what it said of its copy of before.
 TEST(Replica, AnOvertakenConfirmationDoesNotMakeACopyComplete) {
-  ReplicaCluster cluster(3);
-  cluster.kept = 100;
-  for (size_t i = 0; i < 3; ++i) cluster.Restart(i);
-  cluster.Create(0);
-  cluster.RunFor(seconds(2));
+  ReplicaCluster cluster = WithShortLogs();
   const Confirm before{cluster.log(0).log().holder.epoch(), cluster.log(2).log().last(), false};
-  cluster.Crash(2);
-  for (int i = 0; i < 5'000; ++i) cluster.Write(0);
-  cluster.RunFor(seconds(2));
+  FallTooFarBehind(cluster);
   cluster.Restart(2);
   const NodeId behind = cluster.log(0).log().holders[2];
   const Follower& follower = cluster.node(0).followers().at(behind);
@@ -86,20 +99,11 @@ TEST(Replica, AnOvertakenConfirmationDoesNotMakeACopyComplete) {
 
 // It has forgotten nothing that it promised, so the primary and it are a majority.
 TEST(Replica, AFollowerThatWasDownForTooLongTakesACopyAlsoWhenTheThirdIsGoneForGood) {
-  ReplicaCluster cluster(3);
-  cluster.kept = 100;
-  for (size_t i = 0; i < 3; ++i) cluster.Restart(i);
-  cluster.Create(0);
-  cluster.RunFor(seconds(2));
-  cluster.Crash(2);
-  for (int i = 0; i < 5'000; ++i) cluster.Write(0);
-  cluster.RunFor(seconds(2));
+  ReplicaCluster cluster = WithShortLogs();
+  FallTooFarBehind(cluster);
   cluster.Crash(1);
   cluster.Restart(2);
-  for (int i = 0; i < 10'000 && !cluster.log(2).log().incomplete; ++i) {
-    cluster.RunFor(std::chrono::milliseconds(1));
-  }
-  ASSERT_TRUE(cluster.log(2).log().incomplete);
+  AwaitIncomplete(cluster);
   // Whom it has heard before says nothing to the primary any more.
   cluster.Crash(0);
   cluster.RunFor(seconds(5));
@@ -111,19 +115,10 @@ TEST(Replica, AFollowerThatWasDownForTooLongTakesACopyAlsoWhenTheThirdIsGoneForG
 
 // Its promises are as good as ever; and the third has all that it ever had.
 TEST(Replica, AFollowerThatTakesACopyHelpsTheThirdToOfficeWhenThePrimaryIsGoneForGood) {
-  ReplicaCluster cluster(3);
-  cluster.kept = 100;
-  for (size_t i = 0; i < 3; ++i) cluster.Restart(i);
-  cluster.Create(0);
-  cluster.RunFor(seconds(2));
-  cluster.Crash(2);
-  for (int i = 0; i < 5'000; ++i) cluster.Write(0);
-  cluster.RunFor(seconds(2));
+  ReplicaCluster cluster = WithShortLogs();
+  FallTooFarBehind(cluster);
   cluster.Restart(2);
-  for (int i = 0; i < 10'000 && !cluster.log(2).log().incomplete; ++i) {
-    cluster.RunFor(std::chrono::milliseconds(1));
-  }
-  ASSERT_TRUE(cluster.log(2).log().incomplete);
+  AwaitIncomplete(cluster);
   cluster.LoseDisk(0);
   cluster.RunFor(seconds(10));
   EXPECT_EQ(cluster.Primary(), 1u);
